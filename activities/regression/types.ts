@@ -1,0 +1,62 @@
+import type { PipelineInput } from '../../config/input.ts';
+import type { Artifact } from '../../storage/store.ts';
+
+export interface FitArgs {
+  run: string;
+  /** `stages/regress/<key>` */
+  prefix: string;
+  /** `stages/label/<key>` */
+  label: string;
+  /** `stages/train/<key>` of each training, in order of k (one for four heads). */
+  trainings: string[];
+  input: PipelineInput;
+}
+
+export interface FittedRegression {
+  /** `<prefix>/regression.json`: everything of metrics.json but `images`, `work` and `versions`. */
+  regression: Artifact;
+  /** `<prefix>/predictions.csv`: `image,level,fold,p0,p1,p2,p3,expected,predicted` */
+  predictions: Artifact;
+  qwk: number | null;
+  baselineQwk: number | null;
+  auc: (number | null)[];
+  /** Test eyes. */
+  eyes: number;
+}
+
+export interface StageWork {
+  name: string;
+  seconds: number;
+  reused: boolean;
+}
+
+export interface ReportArgs {
+  run: string;
+  /** `stages/regress/<key>` */
+  prefix: string;
+  label: string;
+  trainings: string[];
+  input: PipelineInput;
+  /** Counts over the whole run that only the workflow knows. */
+  work: {
+    stages: StageWork[];
+    attempts: number;
+    segmentsTrained: number;
+    segmentsReused: number;
+    segmentsRepeated: number;
+    iterationsLost: number;
+    secondsLost: number;
+  };
+  images: { seen: number; quarantined: number };
+}
+
+export interface WrittenReport {
+  /** Files under `runs/<run>/report/`: report.html, metrics.json, predictions.csv, curves.csv. */
+  files: Record<string, Artifact>;
+}
+
+export interface RegressionActivities {
+  fitRegression(args: FitArgs): Promise<FittedRegression>;
+  /** Writes `runs/<run>/report/`. Overwrites what an earlier execution of the same run left there. */
+  writeReport(args: ReportArgs): Promise<WrittenReport>;
+}

@@ -1,0 +1,152 @@
+/**
+ * The pipeline's input: one object, every field optional for the caller. What is left out comes from the ready input of
+ * its source (`config/demo.json` for made-up eyes, `config/kaggle.json` for the competition) and then from the defaults below.
+ */
+import { z } from 'zod';
+
+/** The five stages in the order of the data. `until` stops after one of them. */
+export const STAGES = ['download', 'prepare', 'label', 'train', 'regress'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** The four versions of a picture: as is, rotated by 180°, mirrored left-right, and the rotated one mirrored. */
+export const VERSIONS = ['a', 'r', 'fa', 'fr'] as const;
+export type Version = (typeof VERSIONS)[number];
+
+const share = z.number().min(0.01).max(0.8);
+
+const ratePolicy = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('fixed') }),
+  /** Multiplies the rate by `gamma` at every `step` per cent of the run. */
+  z.strictObject({
+    type: z.literal('step'),
+    step: z.number().positive().max(100),
+    gamma: z.number().positive().max(1),
+  }),
+  z.strictObject({
+    type: z.literal('multistep'),
+    steps: z.array(z.number().positive().max(100)).min(1),
+    gamma: z.number().positive().max(1),
+  }),
+  z.strictObject({ type: z.literal('exp'), gamma: z.number().positive().max(1) }),
+  z.strictObject({ type: z.literal('inv'), gamma: z.number().positive(), power: z.number().positive() }),
+  z.strictObject({ type: z.literal('poly'), power: z.number().positive() }),
+  z.strictObject({ type: z.literal('sigmoid'), step: z.number().positive().max(100), gamma: z.number().positive() }),
+]);
+/** How the learning rate falls over the run; steps in per cent of the whole run, as DIGITS writes them. */
+export type RatePolicy = z.infer<typeof ratePolicy>;
+
+export const pipelineInputSchema = z.strictObject({
+  /** Where the pictures come from: made-up eyes, the competition, a folder that holds the parts, or a Kaggle-compatible server. */
+  source: z
+    .string()
+    .regex(/^(synthetic|kaggle|file:.+|https?:\/\/.+)$/, {
+      error: '`synthetic`, `kaggle`, `file:DIR` or `http(s)://…`',
+    })
+    .default('synthetic'),
+  /** Only for `source: synthetic`. */
+  synthetic: z
+    .strictObject({
+      /** Patients, two eyes each. */
+      patients: z.int().min(20).max(50_000).default(300),
+      seed: z.int().min(0).default(1),
+      /** `even`: stages mixed so that a small set has enough of each; `competition`: the real shares (73.5 % healthy). */
+      stages: z.enum(['even', 'competition']).default('even'),
+    })
+    .prefault({}),
+  archive: z
+    .strictObject({
+      competition: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9-]*$/)
+        .default('diabetic-retinopathy-detection'),
+      /** The zip whose byte ranges the parts are: `train.zip` means `train.zip.001`, `train.zip.002`, … */
+      name: z
+        .string()
+        .regex(/^[\w.-]+$/)
+        .default('train.zip'),
+      /** How many parts there must be. */
+      parts: z.int().min(1).max(999).default(5),
+      /** Entries that are pictures; the first group of digits is the patient. */
+      entries: z.string().min(1).default('^train/\\d+_(left|right)\\.jpeg$'),
+      /** The file of labels (`image,level`), as it is or in a one-entry zip; null where there is none. */
+      labels: z.string().min(1).nullable().default('trainLabels.csv'),
+    })
+    .prefault({}),
+  images: z
+    .strictObject({
+      /** Side of the square pictures in pixels. */
+      size: z.int().min(32).max(1024).default(256),
+      /** Colour distance of the border trim, as ImageMagick's `-fuzz`: share of 255. */
+      fuzz: z.number().min(0).max(0.9).default(0.15),
+      versions: z
+        .array(z.enum(VERSIONS))
+        .min(1)
+        .default([...VERSIONS]),
+      /** Pictures per shard. */
+      shardSize: z.int().min(1).max(4096).default(256),
+      /** Write the JPEGs as well, in the same pass. */
+      keepOriginals: z.boolean().default(false),
+      /** The share of pictures that may be quarantined before the stage fails. */
+      maxQuarantined: z.number().min(0).max(1).default(0.01),
+    })
+    .prefault({}),
+  folds: z
+    .strictObject({
+      /** `patient` keeps both eyes and all versions of a patient in one fold; `record` is the leaking shuffle of 2015. */
+      unit: z.enum(['patient', 'record']).default('patient'),
+      validation: share.default(0.15),
+      test: share.default(0.15),
+      seed: z.int().min(0).default(1),
+    })
+    .prefault({}),
+  training: z
+    .strictObject({
+      /** `small`, `googlenet`, or a template of your own as `file:PATH`. */
+      network: z
+        .string()
+        .regex(/^(small|googlenet|file:.+)$/, { error: '`small`, `googlenet` or `file:PATH`' })
+        .default('small'),
+      epochs: z.int().min(1).max(1000).default(10),
+      /** Records per iteration. */
+      batch: z.int().min(1).max(1024).default(32),
+      baseRate: z.number().positive().max(10).default(0.01),
+      policy: ratePolicy.default({ type: 'step', step: 33, gamma: 0.1 }),
+      /** Databases an epoch is dealt into; a segment trains on one and happens wholly or not at all. */
+      segmentsPerEpoch: z.int().min(1).max(1000).default(1),
+      layout: z.enum(['four-networks', 'four-heads']).default('four-networks'),
+      /** Records as PNG (smaller) or raw (faster to read); `auto` is encoded on a CPU, raw on a GPU. */
+      encoded: z.union([z.boolean(), z.literal('auto')]).default('auto'),
+      /** Weigh the loss by the inverse frequency of each class. */
+      classWeights: z.boolean().default(false),
+      /** Stop when the validation AUC has not risen for this many epochs; null trains to the end. */
+      earlyStop: z.int().min(1).nullable().default(null),
+      /** A caffemodel to start from, `file:PATH`; null starts from random weights. */
+      weights: z
+        .string()
+        .regex(/^file:.+$/)
+        .nullable()
+        .default(null),
+      seed: z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1)
+        .default(1),
+    })
+    .prefault({}),
+  regression: z
+    .strictObject({
+      /** Strength of the ridge penalty; `auto` chooses it by patient-grouped cross-validation inside the validation fold. */
+      ridge: z.union([z.number().min(0), z.literal('auto')]).default('auto'),
+      /** Also use the fellow eye's four predictions. */
+      fellowEye: z.boolean().default(false),
+      /** Tune the four cuts for kappa on the validation fold; otherwise 0.5, 1.5, 2.5, 3.5. */
+      tuneCuts: z.boolean().default(true),
+    })
+    .prefault({}),
+  until: z.enum(STAGES).default('regress'),
+});
+
+/** The input with every field filled in: what `runs/<id>/run.json` records and what the stages get. */
+export type PipelineInput = z.output<typeof pipelineInputSchema>;
+/** What a caller may give: any part of it. */
+export type PartialPipelineInput = z.input<typeof pipelineInputSchema>;
