@@ -3,14 +3,9 @@
  * its source (`config/demo.json` for made-up eyes, `config/kaggle.json` for the competition) and then from the defaults below.
  */
 import { z } from 'zod';
+import { STAGES, VERSIONS } from './stages.ts';
 
-/** The five stages in the order of the data. `until` stops after one of them. */
-export const STAGES = ['download', 'prepare', 'label', 'train', 'regress'] as const;
-export type Stage = (typeof STAGES)[number];
-
-/** The four versions of a picture: as is, rotated by 180°, mirrored left-right, and the rotated one mirrored. */
-export const VERSIONS = ['a', 'r', 'fa', 'fr'] as const;
-export type Version = (typeof VERSIONS)[number];
+export { STAGES, type Stage, VERSIONS, type Version } from './stages.ts';
 
 const share = z.number().min(0.01).max(0.8);
 

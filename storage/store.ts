@@ -62,6 +62,8 @@ export interface ArtifactStore {
 /** An object of the store as others refer to it. */
 export interface Artifact {
   key: string;
+  /** First byte within the object, where the artifact is a range of it; absent where it is the whole object. */
+  offset?: number;
   /** Bytes. */
   size: number;
   /** CRC-32C (Castagnoli), unsigned 32 bit. */

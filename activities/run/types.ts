@@ -1,5 +1,5 @@
-import type { PartialPipelineInput, PipelineInput, Stage } from '../../config/input.ts';
-import type { Json, Manifest, StageFolder } from '../../storage/manifest.ts';
+import type { PartialPipelineInput, PipelineInput } from '../../config/input.ts';
+import type { Json, Manifest, StageFolder, StagePlace } from '../../storage/manifest.ts';
 import type { Artifact } from '../../storage/store.ts';
 
 export interface ResolveInputArgs {
@@ -57,12 +57,6 @@ export interface RunRecord {
   >;
 }
 
-/** What a stage's workflow needs when it is started on its own: where the stages before it left their work. */
-export interface LocateArgs {
-  run: string;
-  before: Stage;
-}
-
 export interface RunActivities {
   /** Checks the input, fills in defaults and stores `runs/<run>/run.json`. Non-retryable `BadInput` on a wrong input. */
   resolveInput(args: ResolveInputArgs): Promise<ResolvedRun>;
@@ -72,4 +66,6 @@ export interface RunActivities {
   closeStage(args: CloseStageArgs): Promise<Manifest>;
   /** Reads run.json, for a stage's workflow started on its own. */
   readRun(args: { run: string }): Promise<RunRecord>;
+  /** Reads a finished stage's manifest. */
+  readManifest(args: StagePlace): Promise<Manifest>;
 }

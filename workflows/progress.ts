@@ -1,0 +1,126 @@
+/** What the `progress` query answers, and how it is written into the Web UI's details. */
+import type { Stage } from '../config/input.ts';
+import { splitLabel } from './names.ts';
+
+export type StageState = 'waiting' | 'running' | 'done' | 'reused' | 'skipped';
+
+export interface StageProgress {
+  state: StageState;
+  /** Units finished, of all: parts, shards, databases, epochs over all splits, 1. */
+  done: number;
+  of: number;
+  unit: string;
+  /** Milliseconds since the epoch. */
+  startedAt: number | null;
+  endedAt: number | null;
+  /** Why it is made or reused. */
+  reason: string;
+  /** Figures for people: pictures, bytes, quarantined … */
+  counts: Record<string, number>;
+}
+
+export interface SplitProgress {
+  k: number;
+  name: string;
+  epoch: number;
+  epochs: number;
+  iteration: number;
+  iterations: number;
+  loss: number | null;
+  accuracy: number | null;
+  auc: number | null;
+  bestAuc: number | null;
+  bestEpoch: number | null;
+  segmentsTrained: number;
+  segmentsReused: number;
+  /** Attempts of segments that were cut short, and what they had done. */
+  lost: { attempts: number; iterations: number; seconds: number };
+}
+
+export interface Progress {
+  run: string;
+  state: 'starting' | 'running' | 'paused' | 'finished';
+  source: string;
+  stages: Record<Stage, StageProgress>;
+  splits: SplitProgress[];
+}
+
+/** What a child tells its parent; each message replaces what it said before. */
+export type ProgressMessage =
+  | { kind: 'stage'; stage: Stage; progress: Partial<StageProgress> }
+  | { kind: 'splits'; name: string; splits: SplitProgress[] };
+
+const UNITS: Record<Stage, string> = {
+  download: 'parts',
+  prepare: 'shards',
+  label: 'databases',
+  train: 'epochs',
+  regress: 'steps',
+};
+
+export function initialProgress(run: string, stages: readonly Stage[]): Progress {
+  const waiting = (stage: Stage): StageProgress => ({
+    state: 'waiting',
+    done: 0,
+    of: 0,
+    unit: UNITS[stage],
+    startedAt: null,
+    endedAt: null,
+    reason: '',
+    counts: {},
+  });
+  return {
+    run,
+    state: 'starting',
+    source: '',
+    stages: Object.fromEntries(stages.map(stage => [stage, waiting(stage)])) as Record<Stage, StageProgress>,
+    splits: [],
+  };
+}
+
+/** Iterations and losses of the four splits as a Markdown table. */
+export function splitsTable(splits: readonly SplitProgress[]): string {
+  if (splits.length === 0) return '';
+  const rows = splits.map(
+    s =>
+      `| ${splitLabel(s.k).replace('|', '\\|')} | ${s.epoch}/${s.epochs} | ${s.iteration}/${s.iterations} | ${figure(s.loss)} | ${figure(s.accuracy)} | ${figure(s.auc)} | ${figure(s.bestAuc)} | ${s.lost.attempts} |`,
+  );
+  return [
+    '| split | epoch | iteration | loss | accuracy | AUC | best AUC | attempts lost |',
+    '|---|---|---|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+/** The whole run in Markdown: the current details of the parent. */
+export function progressDetails(progress: Progress): string {
+  const rows = Object.entries(progress.stages).map(
+    ([stage, s]) =>
+      `| ${stage} | ${s.state} | ${s.of > 0 ? `${s.done}/${s.of} ${s.unit}` : ''} | ${seconds(s)} | ${counts(s.counts)} | ${s.reason} |`,
+  );
+  return [
+    `**${progress.run}** · ${progress.source} · ${progress.state}`,
+    '',
+    '| stage | state | done | seconds | counts | why |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    '',
+    splitsTable(progress.splits),
+  ].join('\n');
+}
+
+/** Counts as `pictures 600 · quarantined 0`. */
+export function counts(values: Record<string, number>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(3)}`)
+    .join(' · ');
+}
+
+function figure(value: number | null): string {
+  return value === null ? '–' : value.toFixed(3);
+}
+
+function seconds(stage: StageProgress): string {
+  if (stage.startedAt === null || stage.endedAt === null) return '';
+  return ((stage.endedAt - stage.startedAt) / 1000).toFixed(0);
+}

@@ -1,0 +1,31 @@
+/** The activities as workflows call them: one set of options for each kind of work. */
+import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { DownloadActivities } from '../activities/download/types.ts';
+import type { ImageActivities } from '../activities/images/types.ts';
+import type { LabelActivities } from '../activities/labels/types.ts';
+import type { RegressionActivities } from '../activities/regression/types.ts';
+import type { RunActivities } from '../activities/run/types.ts';
+import type { TrainingActivities } from '../activities/training/types.ts';
+import { GPU_TASK_QUEUE } from './names.ts';
+
+/**
+ * What passes by itself is retried without limit, as every lost machine counts as an attempt; the activities say which
+ * failures are final. No long pauses: a Spot machine's successor should go on at once.
+ */
+const retry: ActivityOptions['retry'] = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' };
+
+const short: ActivityOptions = { startToCloseTimeout: '2 minutes', retry };
+/** Six heartbeats and more fit into the timeout, so that a busy machine is not taken for a dead one. */
+const long: ActivityOptions = { startToCloseTimeout: '6 hours', heartbeatTimeout: '30s', retry };
+
+export const runActivities = proxyActivities<RunActivities>(short);
+export const downloadActivities = proxyActivities<DownloadActivities>(long);
+export const imageActivities = proxyActivities<ImageActivities>(long);
+export const labelActivities = proxyActivities<LabelActivities>(long);
+export const regressionActivities = proxyActivities<RegressionActivities>(long);
+/** No schedule-to-start timeout: hours of waiting for a graphics card are normal. */
+export const trainingActivities = proxyActivities<TrainingActivities>({
+  ...long,
+  startToCloseTimeout: '3 days',
+  taskQueue: GPU_TASK_QUEUE,
+});

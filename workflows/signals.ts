@@ -1,0 +1,32 @@
+/** Queries, updates and signals: how a run is watched and steered. */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { Progress, ProgressMessage } from './progress.ts';
+
+export const progressQuery = defineQuery<Progress>('progress');
+
+/** What a steering request comes to: the plan that is now in force. */
+export interface SteeringAnswer {
+  state: Progress['state'];
+  plan: string;
+}
+
+export const pauseUpdate = defineUpdate<SteeringAnswer>('pause');
+export const resumeUpdate = defineUpdate<SteeringAnswer>('resume');
+export const stopEarlyUpdate = defineUpdate<SteeringAnswer, [split: number | undefined]>('stopEarly');
+export const extendUpdate = defineUpdate<SteeringAnswer, [epochs: number]>('extend');
+
+export const pauseSignal = defineSignal('pause');
+export const resumeSignal = defineSignal('resume');
+export const stopEarlySignal = defineSignal<[split: number | undefined]>('stopEarly');
+export const extendSignal = defineSignal<[epochs: number]>('extend');
+
+/** From a child to its parent. */
+export const progressSignal = defineSignal<[ProgressMessage]>('stageProgress');
+
+/** From the parent to its children. */
+export type Steering =
+  | { kind: 'pause' }
+  | { kind: 'resume' }
+  | { kind: 'stopEarly'; split: number | null }
+  | { kind: 'extend'; epochs: number };
+export const steeringSignal = defineSignal<[Steering]>('steering');
