@@ -1,0 +1,37 @@
+/** Whether probabilities mean what they say. */
+
+/** Brier score: mean squared distance of the probability from what was (1 or 0). Null without eyes. */
+export function brierScore(positive: ArrayLike<number>, probabilities: ArrayLike<number>): number | null {
+  if (positive.length === 0) return null;
+  let sum = 0;
+  for (let i = 0; i < positive.length; i++) sum += (probabilities[i]! - positive[i]!) ** 2;
+  return sum / positive.length;
+}
+
+export interface ReliabilityBin {
+  eyes: number;
+  /** Mean probability of the bin's eyes. */
+  predicted: number;
+  /** Share of them that are positive. */
+  observed: number;
+}
+
+/** Reliability curve: eyes in `bins` equal steps of probability; empty bins are left out. */
+export function reliabilityCurve(
+  positive: ArrayLike<number>,
+  probabilities: ArrayLike<number>,
+  bins = 10,
+): ReliabilityBin[] {
+  const eyes = new Array<number>(bins).fill(0);
+  const predicted = new Array<number>(bins).fill(0);
+  const observed = new Array<number>(bins).fill(0);
+  for (let i = 0; i < positive.length; i++) {
+    const bin = Math.min(bins - 1, Math.floor(probabilities[i]! * bins));
+    eyes[bin]!++;
+    predicted[bin]! += probabilities[i]!;
+    observed[bin]! += positive[i]!;
+  }
+  return eyes.flatMap((n, bin) =>
+    n === 0 ? [] : [{ eyes: n, predicted: predicted[bin]! / n, observed: observed[bin]! / n }],
+  );
+}

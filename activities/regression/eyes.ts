@@ -1,0 +1,82 @@
+/** Joins the folds with what the networks said: one row for each eye that no network trained on. */
+import type { Fold } from '../labels/types.ts';
+
+/** A row of folds.csv. */
+export interface FoldRow {
+  image: string;
+  patient: string;
+  level: number;
+  fold: Fold;
+  /** Only for `folds.unit: record`. */
+  version: string | null;
+}
+
+/** The scores of one training: a record's P(y>k) for each of its splits. */
+export interface ScoreTable {
+  /** Where it was read, for error messages. */
+  name: string;
+  /** The splits it has columns for. */
+  splits: number[];
+  rows: { image: string; version: string; level: number; fold: Fold; p: number[] }[];
+}
+
+/** An eye (or, for `folds.unit: record`, one version of it) of the validation or test fold. */
+export interface ScoredEye {
+  image: string;
+  version: string | null;
+  patient: string;
+  level: number;
+  fold: 'validation' | 'test';
+  /** P(y>k) for k = 0 … 3, mean over the versions. */
+  p: number[];
+}
+
+/** The files contradict each other: something wrote them that should not have. */
+export class InconsistentScores extends Error {
+  override readonly name = 'InconsistentScores';
+}
+
+/**
+ * The eyes of the validation and test folds in the order of the folds, each with its four probabilities.
+ * @throws InconsistentScores when a split is missing or there twice, an eye has no score, or a score belongs to another stage or fold
+ */
+export function joinScores(folds: readonly FoldRow[], tables: readonly ScoreTable[]): ScoredEye[] {
+  const eyes = folds.flatMap((row): ScoredEye[] =>
+    row.fold === 'train' ? [] : [{ ...row, fold: row.fold, p: [0, 0, 0, 0] }],
+  );
+  const keyOf = (row: { image: string; version: string | null }) => `${row.image} ${row.version}`;
+  const byKey = new Map(eyes.map((eye, at) => [keyOf(eye), at]));
+  const perRecord = folds.some(row => row.version !== null);
+  const scored = new Set<number>();
+  for (const table of tables) {
+    const versions = new Uint32Array(eyes.length);
+    for (const row of table.rows) {
+      const at = byKey.get(keyOf(perRecord ? row : { image: row.image, version: null }));
+      const eye = at === undefined ? undefined : eyes[at]!;
+      if (at === undefined || eye === undefined || eye.fold !== row.fold || eye.level !== row.level) {
+        const found = eye === undefined ? 'none of it there' : `stage ${eye.level} in fold ${eye.fold} there`;
+        throw new InconsistentScores(
+          `Expected ${row.image} of ${table.name} (stage ${row.level}, fold ${row.fold}) to be in folds.csv, got ${found}`,
+        );
+      }
+      table.splits.forEach((k, column) => {
+        eye.p[k]! += row.p[column]!;
+      });
+      versions[at]!++;
+    }
+    eyes.forEach((eye, at) => {
+      if (versions[at] === 0) {
+        throw new InconsistentScores(`Expected a score of ${eye.image} (${eye.fold}) in ${table.name}, got none`);
+      }
+      for (const k of table.splits) eye.p[k]! /= versions[at]!;
+    });
+    for (const k of table.splits) {
+      if (scored.has(k)) throw new InconsistentScores(`Expected split ${k} once, got it again in ${table.name}`);
+      scored.add(k);
+    }
+  }
+  for (const k of [0, 1, 2, 3]) {
+    if (!scored.has(k)) throw new InconsistentScores(`Expected scores of splits 0 to 3, got none of split ${k}`);
+  }
+  return eyes;
+}

@@ -1,0 +1,150 @@
+/** Judges networks and regression on the test fold. */
+import { averagePrecision } from './average-precision.ts';
+import { bootstrapByPatient, type Interval, type Statistic } from './bootstrap.ts';
+import { brierScore } from './brier.ts';
+import { NATURAL_CUTS, stageOf } from './cuts.ts';
+import type { FittedModel, PredictedEye } from './fit.ts';
+import { accuracyOf, confusionMatrix, meanAbsoluteError, quadraticWeightedKappa, recallByStage } from './kappa.ts';
+import type { Judgement, RegressionMetrics, SplitMetrics, StagingMetrics } from './metrics.ts';
+import { stageProbabilities } from './monotone.ts';
+import { operatingPoints } from './operating-points.ts';
+import { aucStatistic, ratesAt } from './roc.ts';
+import { SPLITS, splitName } from './split-names.ts';
+
+const SAMPLES = 1000;
+
+/** Everything of the judgement that follows from the predictions. */
+export function judge(
+  predictions: readonly PredictedEye[],
+  model: FittedModel,
+  seed: number,
+): Omit<Judgement, 'schemaVersion' | 'source' | 'folds'> {
+  const validation = predictions.filter(eye => eye.fold === 'validation');
+  const test = predictions.filter(eye => eye.fold === 'test');
+  const levels = Uint8Array.from(test, eye => eye.level);
+  const ways = {
+    regression: Uint8Array.from(test, eye => eye.predicted),
+    baseline: Uint8Array.from(test, baselineStage),
+    argmax: Uint8Array.from(test, mostProbableStage),
+  };
+  const qwk = (way: keyof typeof ways, weights?: ArrayLike<number>) =>
+    quadraticWeightedKappa(confusionMatrix(levels, ways[way], weights));
+  const gain = (weights?: ArrayLike<number>) => difference(qwk('regression', weights), qwk('baseline', weights));
+  const auc = SPLITS.map(k =>
+    aucStatistic(
+      positives(test, k),
+      test.map(eye => eye.p[k]!),
+    ),
+  );
+  const statistics: Record<string, Statistic> = {
+    regression: weights => qwk('regression', weights),
+    baseline: weights => qwk('baseline', weights),
+    argmax: weights => qwk('argmax', weights),
+    gain,
+    ...Object.fromEntries(SPLITS.map(k => [`auc${k}`, auc[k]!])),
+  };
+  const intervals = bootstrapByPatient(
+    test.map(eye => eye.patient),
+    statistics,
+    { samples: SAMPLES, seed },
+  );
+  const staging = (way: keyof typeof ways) => judgeStaging(levels, ways[way], intervals[way] ?? null);
+  const stages = confusionMatrix(levels, levels).map((row, i) => row[i]!);
+  const most = stages.indexOf(Math.max(...stages));
+  const regression: RegressionMetrics = {
+    features: model.features,
+    weights: model.weights,
+    intercept: model.intercept,
+    cuts: model.cuts,
+    cutsTuned: model.cutsTuned,
+    ridge: model.ridge,
+    fittedOn: {
+      fold: 'validation',
+      patients: new Set(validation.map(eye => eye.patient)).size,
+      eyes: validation.length,
+      qwk: quadraticWeightedKappa(
+        confusionMatrix(
+          validation.map(eye => eye.level),
+          validation.map(eye => eye.predicted),
+        ),
+      ),
+    },
+    ...staging('regression'),
+    gain: gain(),
+    gainInterval: intervals.gain ?? null,
+  };
+  return {
+    splits: SPLITS.map(k => judgeSplit(k, validation, test, auc[k]!(), intervals[`auc${k}`] ?? null)),
+    regression,
+    baseline: staging('baseline'),
+    argmax: staging('argmax'),
+    majority:
+      test.length === 0
+        ? { stage: null, accuracy: null, qwk: null }
+        : { stage: most, accuracy: stages[most]! / test.length, qwk: 0 },
+    intervals: { level: 0.95, method: 'percentile bootstrap by patient', samples: SAMPLES, seed },
+  };
+}
+
+/** 1 where the eye is worse than stage k. */
+export function positives(eyes: readonly { level: number }[], k: number): Uint8Array {
+  return Uint8Array.from(eyes, eye => (eye.level > k ? 1 : 0));
+}
+
+function baselineStage(eye: PredictedEye): number {
+  return stageOf(
+    eye.p.reduce((sum, p) => sum + p, 0),
+    NATURAL_CUTS,
+  );
+}
+
+function mostProbableStage(eye: PredictedEye): number {
+  const probabilities = stageProbabilities(eye.p);
+  return probabilities.indexOf(Math.max(...probabilities));
+}
+
+function difference(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a - b;
+}
+
+function judgeStaging(levels: Uint8Array, predicted: Uint8Array, qwkInterval: Interval | null): StagingMetrics {
+  const confusion = confusionMatrix(levels, predicted);
+  return {
+    qwk: quadraticWeightedKappa(confusion),
+    qwkInterval,
+    mae: meanAbsoluteError(confusion),
+    accuracy: accuracyOf(confusion),
+    confusion,
+    recall: recallByStage(confusion),
+  };
+}
+
+function judgeSplit(
+  k: number,
+  validation: readonly PredictedEye[],
+  test: readonly PredictedEye[],
+  auc: number | null,
+  aucInterval: Interval | null,
+): SplitMetrics {
+  const chosenOn = { positive: positives(validation, k), scores: validation.map(eye => eye.p[k]!) };
+  const appliedTo = { positive: positives(test, k), scores: test.map(eye => eye.p[k]!) };
+  const { positive, scores } = appliedTo;
+  const { accuracy, sensitivity, specificity } = ratesAt(positive, scores, 0.5);
+  const count = positive.reduce((sum, yes) => sum + yes, 0);
+  return {
+    k,
+    name: splitName(k),
+    auc,
+    aucInterval,
+    averagePrecision: averagePrecision(positive, scores),
+    brier: brierScore(positive, scores),
+    accuracy,
+    balancedAccuracy: sensitivity === null || specificity === null ? null : (sensitivity + specificity) / 2,
+    majorityAccuracy: test.length === 0 ? null : Math.max(count, test.length - count) / test.length,
+    sensitivity,
+    specificity,
+    operatingPoints: operatingPoints(chosenOn, appliedTo),
+    positives: count,
+    negatives: test.length - count,
+  };
+}

@@ -1,0 +1,11 @@
+/** The four questions "worse than stage k?" and their names. */
+export const SPLITS = [0, 1, 2, 3] as const;
+
+/** `<0>/<1..4>`, `<0..1>/<2..4>`, `<0..2>/<3..4>`, `<0..3>/<4>` */
+export function splitName(k: number): string {
+  const range = (from: number, to: number) => (from === to ? `<${from}>` : `<${from}..${to}>`);
+  return `${range(0, k)}/${range(k + 1, 4)}`;
+}
+
+/** The split that asks for referable disease: stage 2, moderate retinopathy, or worse. */
+export const REFERABLE = 1;
