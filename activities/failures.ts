@@ -1,5 +1,10 @@
-/** How activities fail: what passes by itself is thrown as it is and retried; what needs a person is final. */
+/**
+ * How activities fail. What needs a person is final; what passes by itself is retried without limit; a defect of ours is final,
+ * so that it is seen; anything else gets ten tries in a row without progress.
+ */
+import { AssertionError } from 'node:assert';
 import { ApplicationFailure } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
 
 /**
  * A failure that no retry can cure. The first line of its message says *Expected X, got Y* and what to do.
@@ -12,4 +17,31 @@ export function finalFailure(type: string, message: string, cause?: unknown): Ap
     nonRetryable: true,
     ...(cause instanceof Error ? { cause } : {}),
   });
+}
+
+/** Tries in a row without progress after which an unknown error is final. */
+export const TRIES_WITHOUT_PROGRESS = 10;
+
+/** System errors that a later attempt, or another machine, may not meet. */
+const PASSING_CODES = new Set([
+  ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN'],
+  ...['ENOTFOUND', 'EAI_AGAIN', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EBUSY', 'EAGAIN', 'ENOMEM', 'EIO', 'ESTALE'],
+  ...['TimeoutError', 'RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'ThrottlingException'],
+]);
+
+export type FailureKind = 'stated' | 'passing' | 'defect' | 'other';
+
+/** Sorts an error by what a retry may bring. `stated` ones say it themselves: ApplicationFailure and cancellation. */
+export function failureKind(error: unknown): FailureKind {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return 'stated';
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ApplicationFailure || cause.name === 'AbortError') return 'stated';
+    const { code, $metadata } = cause as { code?: unknown; $metadata?: { httpStatusCode?: number } };
+    const status = $metadata?.httpStatusCode ?? 0;
+    if (status >= 500 || status === 429 || PASSING_CODES.has(cause.name)) return 'passing';
+    if (typeof code === 'string' && (PASSING_CODES.has(code) || code.startsWith('UND_ERR_'))) return 'passing';
+  }
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return 'defect';
+  if (error instanceof AssertionError) return 'defect';
+  return 'other';
 }

@@ -1,25 +1,34 @@
-/** Heartbeats and the way an activity leaves when its worker goes away. */
+/** Heartbeats, and the way an activity leaves when its worker goes away. */
 import { ApplicationFailure, Context, cancellationDetails, heartbeat } from '@temporalio/activity';
 
+/** Well under a third of every heartbeat timeout. */
+const EVERY_MS = 3_000;
+
+const latestDetails = new WeakMap<Context, unknown>();
+
+/** The details that the running activity has reported last. */
+export function reportedDetails(): unknown {
+  return latestDetails.get(Context.current());
+}
+
 /**
- * Runs `work` with a heartbeat every `everyMs`, carrying the latest details that `report` was given.
+ * Runs `work` with a heartbeat every three seconds, carrying the details that `report` was given last.
  * Cancellation aborts `signal`; when the worker is going away the activity fails retryably, to go on elsewhere in a second.
  */
 export async function withHeartbeat<Details, Result>(
   work: (report: (details: Details) => void, signal: AbortSignal) => Promise<Result>,
-  everyMs = 3_000,
 ): Promise<Result> {
-  let latest: Details | undefined;
-  heartbeat();
-  const timer = setInterval(() => heartbeat(latest), everyMs);
+  const context = Context.current();
+  heartbeat(context.info.heartbeatDetails);
+  const timer = setInterval(() => heartbeat(latestDetails.get(context) ?? context.info.heartbeatDetails), EVERY_MS);
   try {
     return await work(details => {
-      latest = details;
-    }, Context.current().cancellationSignal);
+      latestDetails.set(context, details);
+    }, context.cancellationSignal);
   } catch (error) {
     if (cancellationDetails()?.workerShutdown) {
       // The details travel with the failure, so that the next attempt can count what was lost.
-      heartbeat(latest);
+      heartbeat(latestDetails.get(context));
       throw ApplicationFailure.create({
         message: 'The worker is going away: the activity goes on elsewhere',
         type: 'WorkerShutdown',

@@ -1,0 +1,122 @@
+/** Shows a running execution until it ends. */
+import { statfs } from 'node:fs/promises';
+import type { Client } from '@temporalio/client';
+import { STAGES, type Stage } from '../config/stages.ts';
+import type { Progress } from '../workflows/progress.ts';
+import type { Console } from './console.ts';
+import type { PipelineHandle } from './execution.ts';
+import { type Live, readLive } from './live.ts';
+import { endedLine, plainLine, progressLines } from './progress-view.ts';
+import { UserError } from './user-error.ts';
+
+export interface FollowOptions {
+  client: Client;
+  handle: PipelineHandle;
+  run: string;
+  screen: Console;
+  /** Its disk is watched; undefined where the run is elsewhere. */
+  out?: string;
+}
+
+const TERMINAL_EVERY_MS = 500;
+/** Lines in a log file: seldom enough to read, often enough that nobody thinks it hangs. */
+const PLAIN_EVERY_MS = 10_000;
+const POLL_EVERY_MS = 1_000;
+/** So long nothing but a full disk, and the command ends. */
+const FULL_DISK_MS = 60_000;
+const FULL_DISK_BYTES = 8 << 20;
+
+/**
+ * Resolves when the execution has ended, in whatever way.
+ * @throws UserError after a minute of nothing but a full disk; the run stays resumable
+ */
+export async function follow({ client, handle, run, screen, out }: FollowOptions): Promise<void> {
+  let ended = false;
+  const end = handle
+    .result()
+    .then(
+      () => {},
+      () => {},
+    )
+    .then(() => {
+      ended = true;
+    });
+  const shown = new Set<Stage>();
+  const disk = new FullDisk();
+  let toldAt = 0;
+  while (!ended) {
+    const progress = await query(handle);
+    if (progress) {
+      const live = await readLive(client, run).catch(
+        (): Live => ({ parts: [], shards: [], segments: [], troubles: [] }),
+      );
+      const view = { progress, live, now: Date.now() };
+      if (screen.terminal) {
+        screen.picture(progressLines(view));
+      } else {
+        showEnded(progress, shown, screen);
+        if (Date.now() - toldAt >= PLAIN_EVERY_MS) {
+          toldAt = Date.now();
+          screen.line(`  ${plainLine(view)}`);
+        }
+      }
+      if (out !== undefined) await disk.check(out, live, progress);
+    }
+    await Promise.race([end, sleep(screen.terminal ? TERMINAL_EVERY_MS : POLL_EVERY_MS)]);
+  }
+  const progress = await query(handle);
+  if (!progress) return;
+  if (screen.terminal) {
+    const nothing = { parts: [], shards: [], segments: [], troubles: [] };
+    screen.picture(progressLines({ progress, live: nothing, now: Date.now() }));
+    screen.settle();
+  } else {
+    showEnded(progress, shown, screen);
+  }
+}
+
+function showEnded(progress: Progress, shown: Set<Stage>, screen: Console): void {
+  for (const stage of STAGES) {
+    const { state } = progress.stages[stage];
+    if ((state === 'done' || state === 'reused') && !shown.has(stage)) {
+      shown.add(stage);
+      screen.line(`  ${endedLine(stage, progress.stages[stage])}`);
+    }
+  }
+}
+
+/** The answer to `progress`; undefined while no workflow worker answers. */
+async function query(handle: PipelineHandle): Promise<Progress | undefined> {
+  try {
+    return await handle.query<Progress, []>('progress');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Notices when a run only waits for space. */
+class FullDisk {
+  private since: number | undefined;
+  private before = '';
+
+  async check(folder: string, { troubles, ...live }: Live, progress: Progress): Promise<void> {
+    const { bavail, bsize } = await statfs(folder);
+    const full = bavail * bsize < FULL_DISK_BYTES || troubles.some(t => /ENOSPC|no space/i.test(t.message));
+    const now = JSON.stringify([live, progress.stages, progress.splits]);
+    if (!full || now !== this.before) {
+      this.since = undefined;
+      this.before = now;
+      return;
+    }
+    this.since ??= Date.now();
+    if (Date.now() - this.since >= FULL_DISK_MS) {
+      throw new UserError(
+        `Expected space on the disk of ${folder}, got none for a minute: free some and start again, the run goes on where it is`,
+      );
+    }
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms));
+}

@@ -1,0 +1,107 @@
+/** The `retinopathy` command. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { UserError } from './user-error.ts';
+
+const program = new Command('retinopathy')
+  .description('Diabetic retinopathy from photographs to a stage: a durable workflow on Temporal')
+  .showHelpAfterError('(--help shows what there is)')
+  .exitOverride()
+  .configureOutput({ writeErr: text => process.stderr.write(text) });
+
+const collect = (value: string, before: string[]) => [...before, value];
+
+function port(value: string): number {
+  const n = Number(value);
+  if (!Number.isInteger(n) || n < 1 || n > 65_535) throw new InvalidArgumentError('Expected a port from 1 to 65535.');
+  return n;
+}
+
+program
+  .command('run', { isDefault: true })
+  .description('run the whole job on this machine, or go on with it where it was')
+  .option(
+    '--source <source>',
+    'synthetic, kaggle, a folder that holds the parts, or the URL of a Kaggle-compatible server',
+  )
+  .option('--out <dir>', 'everything the run writes', './run')
+  .option('--input-file <file>', "the pipeline's input as JSON, over the defaults (config/demo.json for made-up eyes)")
+  .option('--store <url>', 'file:DIR or s3://bucket/prefix (default: file:<out>/store)')
+  .option('--until <stage>', 'stop after download, prepare, label, train or regress')
+  .option('--set <path=value>', 'one field of the input, e.g. training.epochs=4 (may be repeated)', collect, [])
+  .option('--keep', 'leave the server and its Web UI running afterwards, until Ctrl-C (default on a terminal)')
+  .option('--no-keep', 'exit when the report is written')
+  .option('--fresh', 'use nothing made before')
+  .option('--port <port>', "port of Temporal's server (default: 7233, or a free one)", port)
+  .option('--ui-port <port>', "port of Temporal's Web UI (default: the server's + 1000, or a free one)", port)
+  .allowExcessArguments(false)
+  .addHelpText('after', '\nExample:\n  retinopathy run --source synthetic --set training.epochs=4 --out /tmp/eyes')
+  .action(async options => {
+    const { run } = await import('./run.ts');
+    process.exitCode = await run(options);
+  });
+
+program
+  .command('doctor')
+  .description('what was found on this machine: Temporal CLI, Caffe, proxy, disk, memory')
+  .addHelpText('after', '\nExample:\n  retinopathy doctor')
+  .action(async () => {
+    const { doctor } = await import('./doctor.ts');
+    process.exitCode = await doctor();
+  });
+
+program
+  .command('ui')
+  .description('the Web UI over the runs of an out folder, until Ctrl-C')
+  .option('--out <dir>', 'the folder of a run', './run')
+  .option('--port <port>', "port of Temporal's server", port)
+  .option('--ui-port <port>', "port of Temporal's Web UI", port)
+  .addHelpText('after', '\nExample:\n  retinopathy ui --out ./run')
+  .action(async options => {
+    const { ui } = await import('./ui.ts');
+    process.exitCode = await ui(options);
+  });
+
+program
+  .command('watch')
+  .description('follow a run on the Temporal service of the environment (TEMPORAL_ADDRESS, temporal.toml)')
+  .argument('<run>', 'the workflow id')
+  .addHelpText('after', '\nExample:\n  TEMPORAL_ADDRESS=127.0.0.1:7233 retinopathy watch dr-2026-11')
+  .action(async run => {
+    const { watch } = await import('./watch.ts');
+    process.exitCode = await watch(run);
+  });
+
+program
+  .command('worker')
+  .description('join a worker to the Temporal service of the environment; RETINOPATHY_STORE names the store')
+  .argument('<role>', 'workflow, cpu or gpu')
+  .addHelpText('after', '\nExample:\n  RETINOPATHY_STORE=file:/data/store retinopathy worker cpu')
+  .action(async role => {
+    const { worker } = await import('./worker.ts');
+    await worker(role);
+  });
+
+program
+  .command('report')
+  .description("copy a run's report out of the store")
+  .argument('<run>', 'the workflow id')
+  .requiredOption('--to <dir>', 'where report.html, metrics.json and the tables go')
+  .option('--store <url>', 'file:DIR or s3://bucket/prefix (default: RETINOPATHY_STORE)')
+  .addHelpText('after', '\nExample:\n  retinopathy report dr-2026-11 --to ./report --store file:/data/store')
+  .action(async (run, options) => {
+    const { report } = await import('./report.ts');
+    process.exitCode = await report(run, options);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`retinopathy: ${message}\n`);
+    process.exitCode = error instanceof UserError ? error.exitCode : 1;
+  }
+}
+// What was abandoned on the way, such as a build, must not hold the process; children end with it.
+process.exit();

@@ -1,0 +1,152 @@
+/** A run's progress as lines of text: a line a stage, a line a split while they train. Pure. */
+import { stripVTControlCharacters } from 'node:util';
+import colors from 'picocolors';
+import { STAGES, type Stage } from '../config/stages.ts';
+import { splitLabel } from '../workflows/names.ts';
+import type { Progress, SplitProgress, StageProgress } from '../workflows/progress.ts';
+import { bar, bytes, duration, whole } from './format.ts';
+import type { Live } from './live.ts';
+
+export interface View {
+  progress: Progress;
+  live: Live;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+const BAR = 24;
+
+/** The picture on a terminal. */
+export function progressLines(view: View): string[] {
+  const lines: string[] = [];
+  for (const stage of STAGES) {
+    const s = view.progress.stages[stage];
+    lines.push(`  ${symbol(s)} ${stage.padEnd(9)} ${stageText(stage, s, view)}`);
+    if (stage === 'train' && s.state === 'running') {
+      for (const split of view.progress.splits) lines.push(`      ${splitText(split, view.live)}`);
+    }
+  }
+  for (const trouble of view.live.troubles.slice(0, 3)) {
+    lines.push(colors.yellow(`  ! ${trouble.activity}, try ${trouble.attempt}: ${trouble.message.slice(0, 150)}`));
+  }
+  if (view.progress.state === 'paused') lines.push(colors.yellow('  paused by request: the update `resume` goes on'));
+  return lines;
+}
+
+/** One line that says how far the run is, for output that is no terminal. */
+export function plainLine(view: View): string {
+  const running = STAGES.filter(stage => view.progress.stages[stage].state === 'running');
+  const parts = running.map(stage => `${stage} ${stageText(stage, view.progress.stages[stage], view)}`.trim());
+  const trained = view.progress.stages.train.state === 'running' ? view.progress.splits : [];
+  const splits = trained.map(split => splitText(split, view.live).replaceAll(/\s+/g, ' '));
+  const trouble = view.live.troubles[0];
+  const retry = trouble
+    ? [`retrying ${trouble.activity}, try ${trouble.attempt}: ${trouble.message.slice(0, 150)}`]
+    : [];
+  return plain([...parts, ...splits, ...retry].join(' | ')) || view.progress.state;
+}
+
+/** A stage's line when it has ended. */
+export function endedLine(stage: Stage, s: StageProgress): string {
+  const took = s.startedAt !== null && s.endedAt !== null ? duration((s.endedAt - s.startedAt) / 1000) : '';
+  return plain(`${s.state === 'reused' ? 'found' : 'done '} ${stage.padEnd(9)} ${summary(stage, s)} · ${took}`);
+}
+
+function stageText(stage: Stage, s: StageProgress, view: View): string {
+  switch (s.state) {
+    case 'waiting':
+      return colors.dim('waiting');
+    case 'skipped':
+      return colors.dim('not asked for');
+    case 'done':
+    case 'reused': {
+      const took = s.startedAt !== null && s.endedAt !== null ? duration((s.endedAt - s.startedAt) / 1000) : '';
+      return `${summary(stage, s)} ${colors.dim(s.state === 'reused' ? '· made before' : `· ${took}`)}`;
+    }
+    case 'running':
+      return runningText(stage, s, view);
+  }
+}
+
+function runningText(stage: Stage, s: StageProgress, { live, now, progress }: View): string {
+  if (s.of === 0) return colors.dim(s.reason || 'starting');
+  const done = s.done + underWay(stage, live, progress);
+  const elapsed = (now - (s.startedAt ?? now)) / 1000;
+  const eta = done > 0 && elapsed > 3 ? ` · about ${duration((elapsed / done) * (s.of - done))} to go` : '';
+  return `${bar(done / s.of, BAR)} ${whole(s.done)}/${whole(s.of)} ${s.unit}${rate(stage, s, live, elapsed)}${colors.dim(eta)}`;
+}
+
+/** The share of units that are being worked on and already done. */
+function underWay(stage: Stage, live: Live, progress: Progress): number {
+  if (stage === 'download') return sum(live.parts.map(p => (p.of > 0 ? p.bytes / p.of : 0)));
+  if (stage === 'prepare') return sum(live.shards.map(s => (s.of > 0 ? s.next / s.of : 0)));
+  if (stage === 'train') {
+    return sum(progress.splits.map(split => epochsNow(split, live) - split.epoch));
+  }
+  return 0;
+}
+
+function rate(stage: Stage, s: StageProgress, live: Live, elapsed: number): string {
+  if (stage === 'download' && live.parts.length > 0) {
+    return ` · ${bytes(sum(live.parts.map(p => p.bytesPerSecond ?? 0)))}/s`;
+  }
+  if (stage === 'prepare' && elapsed > 3) {
+    const pictures = (s.counts.pictures ?? 0) + sum(live.shards.map(shard => shard.next));
+    return ` · ${whole(pictures)} pictures, ${whole(pictures / elapsed)}/s`;
+  }
+  return '';
+}
+
+function splitText(split: SplitProgress, live: Live): string {
+  const running = live.segments.find(segment => segment.split === split.name);
+  const loss = running?.loss ?? split.loss;
+  const epochs = epochsNow(split, live);
+  const auc = split.auc === null ? 'AUC –' : `AUC ${split.auc.toFixed(3)} (best ${split.bestAuc?.toFixed(3)})`;
+  const lost = split.lost.attempts > 0 ? ` · ${split.lost.attempts} attempts lost` : '';
+  const epoch = `epoch ${Math.min(Math.floor(epochs) + 1, split.epochs)}/${split.epochs}`;
+  return `${splitLabel(split.k)}  ${bar(epochs / split.epochs, BAR - 8)} ${epoch}  loss ${loss === null ? '–' : loss.toFixed(3)}  ${auc}${lost}`;
+}
+
+function epochsNow(split: SplitProgress, live: Live): number {
+  const running = live.segments.find(segment => segment.split === split.name);
+  const iteration = Math.max(split.iteration, running?.iteration ?? 0);
+  return split.iterations > 0 ? (iteration / split.iterations) * split.epochs : split.epoch;
+}
+
+function summary(stage: Stage, { counts }: StageProgress): string {
+  const n = (name: string) => counts[name] ?? 0;
+  switch (stage) {
+    case 'download':
+      return `${n('parts')} parts, ${bytes(n('bytes'))}, ${whole(n('labels'))} labels`;
+    case 'prepare':
+      return `${whole(n('pictures'))} pictures in ${whole(n('shards'))} shards, ${whole(n('quarantined'))} quarantined`;
+    case 'label':
+      return `${whole(n('trainPatients'))} / ${whole(n('validationPatients'))} / ${whole(n('testPatients'))} patients in ${n('databases')} databases`;
+    case 'train':
+      return 'four splits';
+    case 'regress':
+      return counts.qwk === undefined ? '' : `QWK ${counts.qwk.toFixed(3)}`;
+  }
+}
+
+function symbol(s: StageProgress): string {
+  switch (s.state) {
+    case 'done':
+    case 'reused':
+      return colors.green('✓');
+    case 'running':
+      return colors.cyan('●');
+    default:
+      return colors.dim('○');
+  }
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function plain(text: string): string {
+  return stripVTControlCharacters(text)
+    .replaceAll(/\s{2,}/g, ' ')
+    .trim();
+}

@@ -1,0 +1,132 @@
+/** `retinopathy run`: the whole job on one machine, from nothing to a report. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import colors from 'picocolors';
+import { findCaffe } from '../bootstrap/caffe.ts';
+import { findTemporalCli } from '../bootstrap/temporal-cli.ts';
+import type { PipelineInput } from '../config/input.ts';
+import { openStore } from '../storage/open.ts';
+import type { ArtifactStore } from '../storage/store.ts';
+import { watchParents } from '../system/parent-watch.ts';
+import type { PipelineResult } from '../workflows/retinopathy-pipeline.ts';
+import { type Console, createConsole } from './console.ts';
+import { copyReport } from './copy-report.ts';
+import { type Embedded, startEmbedded } from './embedded.ts';
+import { type Execution, openExecution, resultOf, runId, workflowCode } from './execution.ts';
+import { follow } from './follow.ts';
+import { duration } from './format.ts';
+import { type OutFolder, openOutFolder } from './out-folder.ts';
+import { choosePort } from './ports.ts';
+import { inputOf, type RunOptions } from './run-options.ts';
+import { checkSource } from './source-check.ts';
+import { Stopped, stopSignal } from './stop-signal.ts';
+import { chooseStore } from './store-choice.ts';
+import { type SummaryMetrics, summaryLines } from './summary.ts';
+
+/**
+ * Runs the pipeline, or goes on with it where it was.
+ * @returns the exit status
+ * @throws UserError
+ */
+export async function run(options: RunOptions): Promise<number> {
+  const started = Date.now();
+  const screen = createConsole();
+  const input = await inputOf(options);
+  await checkSource(input);
+  const out = await openOutFolder(options.out);
+  const stop = stopSignal();
+  const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
+  let embedded: Embedded | undefined;
+  try {
+    const last = await out.readState();
+    const store = await chooseStore(options, out, last);
+    const plan = { run: runId(input), input, store, code: await workflowCode() };
+    await out.writeState({ run: plan.run, store });
+
+    const setUp = async () => {
+      const report = (line: string) => screen.line(`  ${colors.dim(line)}`);
+      const [temporal] = await Promise.all([
+        findTemporalCli({ env: process.env, report }),
+        findCaffe({ env: process.env, report }),
+      ]);
+      const port = await choosePort(options.port, 7233, '--port');
+      const uiPort = await choosePort(options.uiPort, port + 1000, '--ui-port');
+      return startEmbedded({
+        temporal: temporal.path,
+        out,
+        port,
+        uiPort,
+        store,
+        onRestart: (name, why) => screen.line(colors.yellow(`  ${name} ended (${why}) and is started again`)),
+      });
+    };
+    embedded = await stop.race(setUp());
+    const { client } = embedded;
+    await stop.race(embedded.startWorkers(['workflow', 'cpu', 'gpu']));
+
+    const execution = await stop.race(openExecution(client, plan));
+    greet(screen, execution, embedded, out, plan.run);
+
+    const result = await stop.race(
+      Promise.race([
+        embedded.broken,
+        follow({ client, handle: execution.handle, run: plan.run, screen, out: out.path }).then(() =>
+          resultOf(execution.handle),
+        ),
+      ]),
+    );
+    await farewell(screen, await openStore(store), result, out, input, started);
+
+    if (options.keep ?? screen.terminal) {
+      await embedded.stopWorkers(['cpu', 'gpu']);
+      screen.line(`\n  The Web UI stays at ${colors.cyan(embedded.uiUrl)} until Ctrl-C.`);
+      await stop.race(embedded.broken).catch(error => {
+        if (!(error instanceof Stopped)) throw error;
+      });
+    }
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    screen.settle();
+    screen.line(`\n  Paused, not cancelled (${error.message}).`);
+    screen.line(`  Go on:   the same command again: finished work is not done twice`);
+    screen.line(`  Discard: rm -r ${out.path}`);
+    return error.exitCode;
+  } finally {
+    orphaned.stop();
+    screen.settle();
+    await embedded?.stop();
+    out.release();
+    stop.release();
+  }
+}
+
+function greet(screen: Console, execution: Execution, embedded: Embedded, out: OutFolder, run: string): void {
+  for (const ended of execution.replaced) screen.line(colors.yellow(`  ${ended}`));
+  const how = { started: 'Started', resumed: 'Going on with', finished: 'Finished before:' }[execution.how];
+  screen.line(`  ${how} ${colors.bold(run)}, everything in ${out.path}`);
+  screen.line(`  Web UI  ${colors.cyan(`${embedded.uiUrl}/namespaces/default/workflows/${run}`)}`);
+  screen.line();
+}
+
+/** Copies the report out of the store and prints what it says. */
+async function farewell(
+  screen: Console,
+  store: ArtifactStore,
+  result: PipelineResult,
+  out: OutFolder,
+  input: PipelineInput,
+  started: number,
+): Promise<void> {
+  const took = duration((Date.now() - started) / 1000);
+  if (result.report === null) {
+    screen.line(`\n  Stopped after ${input.until}, as asked, in ${took}. The store holds the rest for the next run.`);
+    return;
+  }
+  await copyReport(store, result.report, out.report);
+  const metrics = JSON.parse(await readFile(join(out.report, 'metrics.json'), 'utf8')) as SummaryMetrics;
+  screen.line();
+  for (const line of summaryLines(metrics)) screen.line(line);
+  screen.line(`\n  Report  ${colors.cyan(pathToFileURL(join(out.report, 'report.html')).href)}   (${took})`);
+}

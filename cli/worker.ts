@@ -1,0 +1,16 @@
+/** `retinopathy worker`: one worker process. */
+import { ROLES, type Role, runWorker } from '../workers/run-worker.ts';
+import { UserError } from './user-error.ts';
+
+export async function worker(role: string): Promise<void> {
+  if (!(ROLES as readonly string[]).includes(role)) {
+    throw new UserError(`Expected a worker's role to be ${ROLES.join(', ')}, got \`${role}\``);
+  }
+  try {
+    await runWorker(role as Role, process.env);
+  } catch (error) {
+    // An activity that does not end in time holds the process: its heartbeat will be missed, and another worker goes on.
+    process.stderr.write(`retinopathy: ${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}
