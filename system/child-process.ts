@@ -5,7 +5,7 @@ import { resolve as resolvePath } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import { guard, unguard } from './guardian.ts';
-import { withLoopbackExempt } from './proxy.ts';
+import { withLoopbackExempt } from './no-proxy.ts';
 import { which } from './which.ts';
 
 export interface ChildOptions {

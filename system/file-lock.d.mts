@@ -1,4 +1,6 @@
 export interface FileLock {
+  /** The lock lasts until that process has ended, too. */
+  share(pid: number): void;
   release(): void;
 }
 

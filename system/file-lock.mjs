@@ -18,7 +18,7 @@ const TOUCH_MS = 10_000;
  *
  * @param {string} path absolute; its folder is made
  * @param {{ onWait?: (pid: number, seconds: number) => void }} [options] called at once when waiting begins, then every 5 s
- * @returns {Promise<{ release(): void }>}
+ * @returns {Promise<{ share(pid: number): void, release(): void }>} `share`: the lock lasts until that process has ended, too
  */
 export async function lockFile(path, options = {}) {
   mkdirSync(dirname(path), { recursive: true });
@@ -40,16 +40,24 @@ export async function lockFile(path, options = {}) {
     // Two that saw each other at the same instant must not meet again.
     await new Promise(resolve => setTimeout(resolve, 50 + Math.random() * 150));
   }
+  const files = [own];
   const touch = setInterval(() => {
-    try {
-      utimesSync(own, new Date(), new Date());
-    } catch {}
+    for (const file of files) {
+      try {
+        utimesSync(file, new Date(), new Date());
+      } catch {}
+    }
   }, TOUCH_MS);
   touch.unref();
   return {
+    share(pid) {
+      const shared = `${path}.${holderName(pid)}`;
+      files.push(shared);
+      writeFileSync(shared, '');
+    },
     release() {
       clearInterval(touch);
-      rmSync(own, { force: true });
+      for (const file of files) rmSync(file, { force: true });
     },
   };
 }
