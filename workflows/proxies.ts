@@ -15,8 +15,8 @@ import { GPU_TASK_QUEUE } from './names.ts';
 const retry: ActivityOptions['retry'] = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' };
 
 const short: ActivityOptions = { startToCloseTimeout: '2 minutes', retry };
-/** Six heartbeats and more fit into the timeout, so that a busy machine is not taken for a dead one. */
-const long: ActivityOptions = { startToCloseTimeout: '6 hours', heartbeatTimeout: '30s', retry };
+/** Four heartbeats that are sent fit into the timeout, so that a busy machine is not taken for a dead one. */
+const long: ActivityOptions = { startToCloseTimeout: '6 hours', heartbeatTimeout: '20s', retry };
 
 export const runActivities = proxyActivities<RunActivities>(short);
 export const downloadActivities = proxyActivities<DownloadActivities>(long);

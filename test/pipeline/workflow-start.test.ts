@@ -1,0 +1,123 @@
+/** The whole pipeline on a real Temporal server with real Caffe, started by `temporal workflow start`, watched, steered and replayed. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Client } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
+import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
+import { openOutFolder, type OutFolder } from '../../cli/out-folder.ts';
+import { choosePort } from '../../cli/ports.ts';
+import { createFileStore } from '../../storage/file.ts';
+import { runChild } from '../../system/child-process.ts';
+import type { Progress } from '../../workflows/progress.ts';
+import { eventually } from '../support/command.ts';
+import { TINY } from '../support/tiny.ts';
+
+const RUN = 'dr-2026-11';
+let folder: string;
+let out: OutFolder;
+let embedded: Embedded;
+let client: Client;
+let temporal: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'start-'));
+  out = await openOutFolder(join(folder, 'out'));
+  temporal = (await findTemporalCli({ env: process.env })).path;
+  embedded = await startEmbedded({
+    temporal,
+    out,
+    port: await choosePort(undefined, 0, '--port'),
+    uiPort: await choosePort(undefined, 0, '--ui-port'),
+    store: `file:${join(out.path, 'store')}`,
+  });
+  client = embedded.client;
+  await embedded.startWorkers(['workflow', 'cpu', 'gpu']);
+});
+
+afterAll(async () => {
+  await embedded?.stop();
+  out?.release();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The Temporal CLI's words for a request to the run. */
+async function cli(...args: string[]): Promise<{ code: number | null; said: string }> {
+  const { code, tail } = await runChild([temporal, ...args, '--address', embedded.address]);
+  return { code, said: tail.join('\n') };
+}
+
+describe('temporal workflow start', () => {
+  test('runs all five stages; progress, pause and resume answer; the report is in the store', async () => {
+    const input = join(folder, 'input.json');
+    await writeFile(input, JSON.stringify(TINY));
+    const started = await cli(
+      ...['workflow', 'start', '--type', 'retinopathyPipeline', '--task-queue', 'retinopathy'],
+      ...['--workflow-id', RUN, '--input-file', input],
+    );
+    expect(started.code, started.said).toBe(0);
+
+    const paused = await eventually('an answer to pause', 30, async () => {
+      const answer = await cli('workflow', 'update', 'execute', '--workflow-id', RUN, '--name', 'pause');
+      return answer.code === 0 && answer.said;
+    });
+    expect(paused).toContain('paused');
+    const twice = await cli('workflow', 'update', 'execute', '--workflow-id', RUN, '--name', 'pause');
+    expect(twice.said).toContain('it is paused already');
+    const early = await cli('workflow', 'update', 'execute', '--workflow-id', RUN, '--name', 'extend', '--input', '1');
+    expect(early.said).toContain('nothing is training');
+    const resumed = await cli('workflow', 'update', 'execute', '--workflow-id', RUN, '--name', 'resume');
+    expect(resumed.said).toContain('going on');
+
+    const result = await client.workflow.getHandle(RUN).result();
+    expect(result.report).toBe(`runs/${RUN}/report/`);
+    const progress = (await client.workflow.getHandle(RUN).query('progress')) as Progress;
+    expect(progress.state).toBe('finished');
+    expect(Object.values(progress.stages).map(stage => stage.state)).toEqual(Array(5).fill('done'));
+    expect(progress.splits.map(split => [split.k, split.epoch])).toEqual([0, 1, 2, 3].map(k => [k, 2]));
+
+    const store = await createFileStore(join(out.path, 'store'));
+    const metrics = JSON.parse((await store.get(`runs/${RUN}/report/metrics.json`)).toString());
+    expect(metrics.schemaVersion).toBe(1);
+    expect(metrics.images).toEqual({ seen: 80, quarantined: 0 });
+    expect(metrics.splits).toHaveLength(4);
+    expect(metrics.work.segmentsTrained).toBe(16);
+  }, 300_000);
+
+  test('a second run of the same input does nothing again, and says so', async () => {
+    const again = await client.workflow.execute('retinopathyPipeline', {
+      workflowId: `${RUN}-again`,
+      taskQueue: 'retinopathy',
+      args: [TINY],
+    });
+    const before = await client.workflow.getHandle(RUN).result();
+    expect(again.stages).toEqual(before.stages);
+    const progress = (await client.workflow.getHandle(`${RUN}-again`).query('progress')) as Progress;
+    expect(Object.values(progress.stages).map(stage => stage.state)).toEqual(Array(5).fill('reused'));
+  }, 60_000);
+
+  test('every history replays on the present code', async () => {
+    const ids = ['', '/download', '/prepare', '/label', '/train-0-vs-1234', '/train-0123-vs-4', '/regress'];
+    for (const id of ids) {
+      const history = await client.workflow.getHandle(RUN + id).fetchHistory();
+      await Worker.runReplayHistory(
+        { workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)) },
+        history,
+        RUN + id,
+      );
+    }
+  }, 60_000);
+
+  test('a wrong input fails the run with one clear line', async () => {
+    const handle = await client.workflow.start('retinopathyPipeline', {
+      workflowId: 'wrong',
+      taskQueue: 'retinopathy',
+      args: [{ training: { epochs: 0 } }],
+    });
+    const failure = await handle.result().catch(error => error);
+    expect(failure.cause.cause.message).toMatch(/^Expected `training.epochs` to be an integer from 1, got `0`/);
+  }, 30_000);
+});
