@@ -11,33 +11,46 @@ export function cacheFolder(env: NodeJS.ProcessEnv): string {
   return join(base && isAbsolute(base) ? base : join(env.HOME || homedir(), '.cache'), 'retinopathy');
 }
 
+export interface Build {
+  /** The folder of the cache. */
+  cache: string;
+  /** Of the folder in it that is made. */
+  name: string;
+  /** Why what is there cannot be used, or null when it can. What cannot is made anew. */
+  fault: (folder: string) => Promise<string | null>;
+  /** Fills the folder given to it, which is renamed when all is written: paths inside must not be stored. */
+  make: (folder: string) => Promise<void>;
+  report: (line: string) => void;
+}
+
 /**
- * Makes `<cache>/<name>` by `build`, unless it is there. Of several processes that ask at once one builds, the others wait.
- * A build that dies leaves a `<name>.part-…` folder, which the next one removes.
- * @param build fills the folder given to it, which is renamed when all is written: paths inside must not be stored
+ * Makes `<cache>/<name>`, unless it is there and works. Of several processes that ask at once one makes it, the others wait.
+ * One that dies leaves a `<name>.part-…` folder, which the next one removes.
  * @returns the folder's path
+ * @throws what `make` throws, or the fault of what it made
  */
-export async function buildOnce(
-  cache: string,
-  name: string,
-  build: (folder: string) => Promise<void>,
-  report: (line: string) => void,
-): Promise<string> {
+export async function buildOnce({ cache, name, fault, make, report }: Build): Promise<string> {
   const target = join(cache, name);
-  if (await exists(target)) return target;
   await mkdir(cache, { recursive: true });
   const lock = await lockFile(join(cache, `${name}.lock`), {
     onWait: (pid, seconds) => report(`waiting for process ${pid}, which is making ${name} (${seconds} s)`),
   });
   try {
-    if (await exists(target)) return target;
+    if (await exists(target)) {
+      const found = await fault(target);
+      if (found === null) return target;
+      report(`${target} is made anew: ${found}`);
+      await rm(target, { recursive: true, force: true });
+    }
     for (const left of await readdir(cache)) {
       if (left.startsWith(`${name}.part-`)) await rm(join(cache, left), { recursive: true, force: true });
     }
     const part = join(cache, `${name}.part-${randomBytes(4).toString('hex')}`);
     await mkdir(part);
     try {
-      await build(part);
+      await make(part);
+      const found = await fault(part);
+      if (found !== null) throw new Error(found);
       await rename(part, target);
     } catch (error) {
       await rm(part, { recursive: true, force: true });

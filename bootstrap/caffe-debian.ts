@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { runChild } from '../system/child-process.ts';
 import { which } from '../system/which.ts';
+import type { Report } from './missing-tool.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
@@ -32,7 +33,8 @@ export async function installDebianCaffe(
   folder: string,
   mirror: string,
   env: NodeJS.ProcessEnv,
-  report: (line: string) => void,
+  report: Report,
+  signal?: AbortSignal,
 ): Promise<void> {
   await access(KEYRING).catch(() => {
     throw new Error(`Expected Debian's keys in ${KEYRING}, got nothing: install the package debian-archive-keyring`);
@@ -61,8 +63,10 @@ export async function installDebianCaffe(
     const started = Date.now();
     const exit = await runChild(['apt-get', ...options, ...args], {
       env: { ...env, LC_ALL: 'C' },
+      ...(signal && { signal }),
       onLine: progress(what, report),
     });
+    signal?.throwIfAborted();
     if (exit.code !== 0) {
       const reason = exit.tail.filter(line => /^[EW]:/.test(line)).at(0) ?? exit.tail.at(-1) ?? 'no message';
       throw new Error(`Expected apt-get to ${what}, got exit ${exit.code ?? exit.signal}: ${reason}`);
@@ -79,7 +83,11 @@ export async function installDebianCaffe(
   await Promise.all(
     debs.map(deb =>
       limit(async () => {
-        const { code, tail } = await runChild(['dpkg', '-x', join(archives, deb), root], { env });
+        const { code, tail } = await runChild(['dpkg', '-x', join(archives, deb), root], {
+          env,
+          ...(signal && { signal }),
+        });
+        signal?.throwIfAborted();
         if (code !== 0) throw new Error(`Expected ${deb} to unpack, got exit ${code}: ${tail.at(-1) ?? 'no message'}`);
       }),
     ),
@@ -87,7 +95,7 @@ export async function installDebianCaffe(
 }
 
 /** Says at most every five seconds how many files apt has fetched. */
-function progress(what: string, report: (line: string) => void): (line: string) => void {
+function progress(what: string, report: Report): (line: string) => void {
   let fetched = 0;
   let last = Date.now();
   return line => {
