@@ -8,11 +8,11 @@ import {
   type WorkflowHandle,
   WorkflowNotFoundError,
 } from '@temporalio/client';
+import { differences } from '../config/differences.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { contentKey } from '../storage/keys.ts';
 import { TASK_QUEUE, trainingName } from '../workflows/names.ts';
 import type { PipelineResult, retinopathyPipeline } from '../workflows/retinopathy-pipeline.ts';
-import { differences } from './differences.ts';
 
 export type PipelineHandle = WorkflowHandle<typeof retinopathyPipeline>;
 

@@ -2,7 +2,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { PartialPipelineInput, PipelineInput } from '../config/input.ts';
-import { mergeInputs, resolveInput } from '../config/resolve.ts';
+import { mergeInputs } from '../config/merge.ts';
+import { resolveInput } from '../config/resolve.ts';
 import { parseSetting } from '../config/set.ts';
 import { STAGES } from '../config/stages.ts';
 import { UserError } from './user-error.ts';

@@ -1,0 +1,109 @@
+/** What belongs to the run as a whole: its input, the keys of its stages, their manifests. */
+import { resolveInput as checkInput, InputError } from '../../config/resolve.ts';
+import { putBytes } from '../../storage/files.ts';
+import { contentKey } from '../../storage/keys.ts';
+import type { Manifest } from '../../storage/manifest.ts';
+import { finalFailure } from '../failures.ts';
+import type { ActivityServices } from '../services.ts';
+import { findReason } from './reason.ts';
+import { readManifest, readRunInput, readStages, runKey, type StageRecord, stageKey } from './records.ts';
+import type { RunActivities } from './types.ts';
+import { versions } from './versions.ts';
+
+export function createRunActivities({ store }: ActivityServices): RunActivities {
+  const record = async (run: string, entry: StageRecord) => {
+    await store.put(stageKey(run, entry.name), json(entry), { overwrite: true });
+  };
+
+  return {
+    async resolveInput({ run, input }) {
+      try {
+        const resolved = checkInput(input);
+        const content = {
+          schemaVersion: 1,
+          run,
+          input: resolved,
+          versions: await versions(),
+          createdAt: new Date().toISOString(),
+        };
+        await store.put(runKey(run), json(content), { overwrite: true });
+        return { run, input: resolved };
+      } catch (error) {
+        throw error instanceof InputError ? finalFailure('BadInput', error.message) : error;
+      }
+    },
+
+    async openStage({ run, name, stage, recipe, inputs, parameters }) {
+      const key = contentKey({ stage, recipe, inputs, parameters });
+      const prefix = `stages/${stage}/${key}`;
+      const manifest = await readManifest(store, { stage, key });
+      const reason = await findReason(store, { run, name, stage, key, recipe, inputs, parameters });
+      const { seconds = 0, counts = {} } = manifest ?? {};
+      const reused = manifest !== undefined;
+      await record(run, { name, stage, key, recipe, inputs, parameters, reused, reason, seconds, finished: reused });
+      return { stage, key, prefix, finished: reused ? { counts, seconds } : null, reason, openedAt: Date.now() };
+    },
+
+    async closeStage({ run, name, stage, recipe, inputs, parameters, key, openedAt, outputs, counts }) {
+      for (const [output, { key: at, offset = 0, size }] of Object.entries(outputs)) {
+        const there = await store.head(at);
+        const fits = there && (offset > 0 ? there.size >= offset + size : there.size === size);
+        if (!fits) {
+          throw new Error(
+            `Expected ${output} of stage ${name} to be ${size} bytes at ${at}, got ${there?.size ?? 'nothing'}`,
+          );
+        }
+      }
+      const seconds = (Date.now() - openedAt) / 1000;
+      const manifest: Manifest = { schemaVersion: 1, stage, key, recipe, inputs, parameters, outputs, counts, seconds };
+      await putBytes(store, `stages/${stage}/${key}/manifest.json`, json(manifest));
+      const reason = (await readStages(store, run)).find(entry => entry.name === name)?.reason ?? '';
+      await record(run, {
+        name,
+        stage,
+        key,
+        recipe,
+        inputs,
+        parameters,
+        reused: false,
+        reason,
+        seconds,
+        finished: true,
+      });
+      // Another run may have closed the same stage first: what it wrote is what counts.
+      return (await readManifest(store, { stage, key })) ?? manifest;
+    },
+
+    async readRun({ run }) {
+      const input = await readRunInput(store, run);
+      if (!input) {
+        throw finalFailure(
+          'BadInput',
+          `Expected a run ${run} in ${store.url}, got none: start retinopathyPipeline first`,
+        );
+      }
+      const stages = Object.fromEntries(
+        (await readStages(store, run)).map(({ name, stage, key, reused, reason, seconds, finished }) => [
+          name,
+          { stage, key, reused, reason, seconds, finished },
+        ]),
+      );
+      return { ...input, stages };
+    },
+
+    async readManifest(place) {
+      const manifest = await readManifest(store, place);
+      if (!manifest) {
+        throw finalFailure(
+          'BadInput',
+          `Expected stages/${place.stage}/${place.key} to be finished in ${store.url}, got no manifest`,
+        );
+      }
+      return manifest;
+    },
+  };
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+}

@@ -1,0 +1,43 @@
+/**
+ * What a run leaves in the store about itself: `runs/<run>/run.json` (input, versions) and one object a stage beside it, as the
+ * four trainings open and close theirs at the same time from several workers, and no update may be lost.
+ */
+import { getJson } from '../../storage/files.ts';
+import { keySegment } from '../../storage/key-names.ts';
+import type { Json, Manifest, StageFolder, StagePlace } from '../../storage/manifest.ts';
+import type { ArtifactStore } from '../../storage/store.ts';
+import type { RunRecord } from './types.ts';
+
+export interface StageRecord {
+  name: string;
+  stage: StageFolder;
+  key: string;
+  recipe: number;
+  inputs: Record<string, string>;
+  parameters: Json;
+  reused: boolean;
+  reason: string;
+  seconds: number;
+  finished: boolean;
+}
+
+export const runKey = (run: string) => `runs/${keySegment(run)}/run.json`;
+export const stageKey = (run: string, name: string) => `runs/${keySegment(run)}/stages/${keySegment(name)}.json`;
+
+export function readRunInput(store: ArtifactStore, run: string): Promise<Omit<RunRecord, 'stages'> | undefined> {
+  return getJson(store, runKey(run));
+}
+
+/** The stages that a run has opened so far. */
+export async function readStages(store: ArtifactStore, run: string): Promise<StageRecord[]> {
+  const records: StageRecord[] = [];
+  for await (const { key } of store.list(`runs/${keySegment(run)}/stages/`)) {
+    const record = await getJson<StageRecord>(store, key);
+    if (record) records.push(record);
+  }
+  return records;
+}
+
+export function readManifest(store: ArtifactStore, { stage, key }: StagePlace): Promise<Manifest | undefined> {
+  return getJson(store, `stages/${stage}/${key}/manifest.json`);
+}
