@@ -4,8 +4,8 @@ import { findCaffe } from '../../bootstrap/caffe.ts';
 
 let found: Promise<Caffe> | undefined;
 
-/** The Caffe that the suite's set-up found or installed; the same object at every call. */
+/** The Caffe that the suite's set-up found or made; the same object at every call. */
 export function testCaffe(): Promise<Caffe> {
-  found ??= findCaffe({ report: line => console.error(line) });
+  found ??= findCaffe();
   return found;
 }
