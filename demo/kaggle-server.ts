@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Manifest } from '../storage/manifest.ts';
 import type { ArtifactStore } from '../storage/store.ts';
-import { isStoragePath, LAUNCH_DATE, type ServedFile, serveObject, signedAddresses } from './kaggle-storage.ts';
+import { etagOf, isStoragePath, LAUNCH_DATE, type ServedFile, serveObject, signedAddresses } from './kaggle-storage.ts';
 
 export type { ServedFile } from './kaggle-storage.ts';
 
@@ -29,7 +29,7 @@ export interface KaggleServerOptions {
   /** Seconds that a signed address is good for. Default: three days, as seen at Kaggle. */
   addressSeconds?: number;
   onApiRequest?: (call: { method: string; body: Record<string, unknown> }) => Misbehaviour | undefined;
-  onStorageRequest?: (request: { name: string; range: string | undefined }) => Misbehaviour | undefined;
+  onStorageRequest?: (request: { name: string; range: string | undefined; etag: string }) => Misbehaviour | undefined;
 }
 
 export interface KaggleServer {
@@ -104,7 +104,7 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
     if (request.headers.authorization !== undefined || request.method !== 'GET') {
       return sendStorageError(response, 400, 'InvalidArgument', 'Expected a GET without Authorization.');
     }
-    const odd = options.onStorageRequest?.({ name: known.name, range: request.headers.range });
+    const odd = options.onStorageRequest?.({ name: known.name, range: request.headers.range, etag: etagOf(file) });
     if (odd && odd.cutAfter === undefined) {
       response.writeHead(odd.status ?? 200, odd.headers).end(odd.body);
       return;

@@ -5,9 +5,12 @@ import {
   type KaggleServer,
   type KaggleServerOptions,
   type ServedFile,
+  serveSyntheticFiles,
   startKaggleServer,
 } from '../../demo/kaggle-server.ts';
 import { parseRange } from '../../demo/kaggle-storage.ts';
+import { ObjectNotFound } from '../../storage/store.ts';
+import { testServices } from '../support/services.ts';
 
 const bytes = Buffer.from(Array.from({ length: 5000 }, (_, n) => (n * 7) % 251));
 const served = (name: string, servedAs?: string): ServedFile => ({
@@ -138,6 +141,34 @@ describe('the storage of the Kaggle-compatible server', () => {
     expect(parseRange('bytes=10-', 10)).toBeNull();
     for (const ignored of [undefined, 'bytes=-', 'bytes=5-3', 'bytes=0-1,3-4', 'lines=1-2']) {
       expect(parseRange(ignored, 10)).toBeUndefined();
+    }
+  });
+});
+
+describe('made-up eyes in a store', () => {
+  it('are served to anybody, the parts under the names that Kaggle lists', async () => {
+    const services = await testServices();
+    try {
+      const { store } = services;
+      const prefix = 'stages/synthetic/0123456789abcdef';
+      const outputs = Object.fromEntries(
+        ['train.zip.001.zip', 'trainLabels.csv.zip'].map(name => {
+          return [name, { key: `${prefix}/files/${name}`, size: bytes.length, crc32c: crc32c(bytes) }];
+        }),
+      );
+      for (const { key } of Object.values(outputs)) await store.put(key, bytes);
+      await expect(serveSyntheticFiles(store, prefix)).rejects.toThrow(ObjectNotFound);
+      await store.put(`${prefix}/manifest.json`, Buffer.from(JSON.stringify({ outputs })));
+      server = await serveSyntheticFiles(store, prefix);
+      const answer = await post(`${SERVICE}/ListDataFiles`, { competitionName: 'any' }, {});
+      const { files } = (await answer.body.json()) as { files: { name: string }[] };
+      expect(files.map(({ name }) => name)).toEqual(['train.zip.001', 'trainLabels.csv.zip']);
+      const url = await download();
+      expect(url.pathname).toMatch(/train\.zip\.001\.zip$/);
+      const { body } = await request(url, { headers: { range: 'bytes=4000-' } });
+      expect(Buffer.from(await body.arrayBuffer())).toEqual(bytes.subarray(4000));
+    } finally {
+      await services.close();
     }
   });
 });

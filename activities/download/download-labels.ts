@@ -1,0 +1,59 @@
+/** The file of labels from its source into the store: whole in memory, unwrapped, checked and normalised. */
+import { crc32c } from '../../storage/checksum.ts';
+import type { ArtifactStore } from '../../storage/store.ts';
+import { finalFailure } from '../failures.ts';
+import { Transient } from './http.ts';
+import { parseLabels } from './labels.ts';
+import { type ArchiveSource, SourceChanged } from './source.ts';
+import type { DownloadedLabels } from './types.ts';
+import { unwrapSmall } from './wrapper.ts';
+
+/** The competition's labels have half a megabyte; what is a hundred times that is something else. */
+const LIMIT = 64 << 20;
+const ZIP = Buffer.from('PK\x03\x04', 'latin1');
+
+export interface LabelTools {
+  source: ArchiveSource;
+  /** Under `archives/`. */
+  folder: string;
+  store: ArtifactStore;
+  signal: AbortSignal;
+}
+
+/**
+ * Writes `archives/<folder>/labels.csv`.
+ * @throws `BadLabels` naming the line
+ */
+export async function downloadLabels(
+  name: string,
+  { source, folder, store, signal }: LabelTools,
+): Promise<DownloadedLabels> {
+  const bytes = await readWhole(name, source, signal);
+  // A table cannot begin like a zip, so that here the first bytes tell what no name has to.
+  const isZip = bytes.subarray(0, ZIP.length).equals(ZIP);
+  const table = isZip ? await unwrapSmall(name, bytes, LIMIT) : { name, data: bytes };
+  const { csv, rows, stages } = parseLabels(table.data, table.name);
+  const normal = Buffer.from(csv);
+  const key = `archives/${folder}/labels.csv`;
+  // The same folder may hold labels of an earlier version of the source.
+  await store.put(key, normal, { overwrite: true });
+  return { key, size: normal.length, crc32c: crc32c(normal), rows, stages };
+}
+
+async function readWhole(name: string, source: ArchiveSource, signal: AbortSignal): Promise<Buffer> {
+  const object = await source.open(name, signal);
+  if (object === 'unchanged') throw new TypeError('Expected a file, as no version was given');
+  const { size } = object.version;
+  if (size === 0 || size > LIMIT) {
+    throw finalFailure('BadLabels', `Expected ${name} in ${source.name} to have 1 to ${LIMIT} bytes, got ${size}`);
+  }
+  try {
+    const bytes = await object.read({ offset: 0, length: size }, signal);
+    if (object.crc32c === null || object.crc32c === crc32c(bytes)) return bytes;
+    throw new Transient(`Expected ${name} to have the CRC-32C that its source states, got another`);
+  } catch (error) {
+    // The next attempt opens it anew.
+    if (error instanceof SourceChanged) throw new Transient(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+/** The activities of the download: thin, around the source, the transfer and the wrapper. */
+import { withHeartbeat } from '../heartbeat.ts';
+import type { ActivityServices } from '../services.ts';
+import { downloadLabels } from './download-labels.ts';
+import { downloadPart } from './download-part.ts';
+import { drawEyes } from './draw-eyes.ts';
+import { createHttp, PATIENCE, type Patience } from './http.ts';
+import { openSource } from './open-source.ts';
+import { fingerprintOf, pickFiles } from './parts.ts';
+import { SEGMENTS, type SegmentSettings } from './segments.ts';
+import type { ArchiveSource, SourceFile } from './source.ts';
+import type { DownloadActivities, DownloadProgress, ListFilesArgs } from './types.ts';
+
+export interface DownloadSettings {
+  segments: SegmentSettings;
+  patience: Patience;
+}
+
+export function createDownloadActivities(
+  services: ActivityServices,
+  { segments, patience }: DownloadSettings = { segments: SEGMENTS, patience: PATIENCE },
+): DownloadActivities {
+  const { store, log } = services;
+  const http = createHttp(services.env);
+  const open = (args: ListFilesArgs): Promise<ArchiveSource> => openSource(args, { services, http, patience });
+  const listed = ({ name, size }: SourceFile) => ({ name, size });
+
+  return {
+    drawEyes: args => withHeartbeat((report, signal) => drawEyes(services, args, report, signal)),
+
+    listFiles: args =>
+      withHeartbeat(async (_report, signal) => {
+        const source = await open(args);
+        const picked = pickFiles(await source.list(signal), args.archive, source.name);
+        return {
+          folder: source.folder,
+          fingerprint: fingerprintOf(picked),
+          parts: picked.parts.map(listed),
+          labels: picked.labels && listed(picked.labels),
+        };
+      }),
+
+    downloadPart: args =>
+      withHeartbeat<DownloadProgress, Awaited<ReturnType<typeof downloadPart>>>(async (report, signal) => {
+        const { name } = args.file;
+        const start = performance.now();
+        return downloadPart(name, {
+          source: await open(args),
+          folder: args.folder,
+          store,
+          log,
+          segments,
+          signal,
+          onProgress({ bytes, of, fetched }) {
+            const seconds = (performance.now() - start) / 1000;
+            report({ part: name, bytes, of, bytesPerSecond: Math.round(fetched / Math.max(seconds, 0.001)) });
+          },
+        });
+      }),
+
+    downloadLabels: args =>
+      withHeartbeat(async (_report, signal) =>
+        downloadLabels(args.file.name, { source: await open(args), folder: args.folder, store, signal }),
+      ),
+  };
+}

@@ -1,0 +1,80 @@
+/** What Kaggle's answers mean, as errors that say what to do. */
+import { finalFailure } from '../failures.ts';
+import { type Credentials, redact } from './credentials.ts';
+import { Transient } from './http.ts';
+
+export interface Refusal {
+  /** HTTP status, or the `code` that came in the body of a 200. */
+  status: number;
+  /** The server's own words. */
+  message: string;
+  retryAfterMs: number | undefined;
+}
+
+export interface Asked {
+  /** `api.kaggle.com` */
+  host: string;
+  competition: string;
+  /** The file asked for; undefined for the listing. */
+  file: string | undefined;
+  credentials: Credentials;
+  /** Credentials were kept back because the host is not one that may have them. */
+  keptBack: boolean;
+}
+
+/** Reads both shapes of Kaggle's errors: `{code, message}` and `{error: {code, message, status}}`; undefined where the body is none. */
+export function parseErrorBody(json: unknown): { code: number; message: string } | undefined {
+  if (typeof json !== 'object' || json === null) return undefined;
+  const outer = json as { error?: unknown };
+  const body = typeof outer.error === 'object' && outer.error !== null ? outer.error : json;
+  const { code, message } = body as { code?: unknown; message?: unknown };
+  if (typeof code !== 'number') return undefined;
+  return { code, message: typeof message === 'string' ? message : '' };
+}
+
+/** @returns a final failure for what a person has to change, `Transient` for what passes */
+export function kaggleError(refusal: Refusal, asked: Asked): Error {
+  const { status } = refusal;
+  const words = redact(refusal.message, asked.credentials.secrets).replace(/\s+/g, ' ').slice(0, 200);
+  const got = `got ${status}${words ? ` (${words})` : ''}`;
+  const what = asked.file === undefined ? `the files of ${asked.competition}` : `${asked.file} of ${asked.competition}`;
+  if (status === 401) {
+    return finalFailure(
+      'AccessDenied',
+      `Expected ${asked.host} to accept ${who(asked)}, ${got}: ${howToSignIn(asked)}`,
+    );
+  }
+  if (status === 403) {
+    return finalFailure(
+      'AccessDenied',
+      `Expected ${asked.host} to let ${who(asked)} download ${what}, ${got}: ` +
+        `accept the rules at https://www.kaggle.com/competitions/${asked.competition}/rules (a closed competition: through Late Submission), and verify the account's phone number`,
+    );
+  }
+  if (status === 404) {
+    return finalFailure(
+      'BadInput',
+      `Expected ${what} at ${asked.host}, ${got}: check archive.competition and archive.name`,
+    );
+  }
+  if (status === 429) {
+    return new Transient(`Expected ${asked.host} to serve ${what}, ${got}: too many requests`, refusal.retryAfterMs);
+  }
+  if (status >= 500 || status === 408) {
+    return new Transient(`Expected ${asked.host} to serve ${what}, ${got}`, refusal.retryAfterMs);
+  }
+  return finalFailure('BadInput', `Expected ${asked.host} to serve ${what}, ${got}`);
+}
+
+function who({ credentials }: Asked): string {
+  return credentials.authorization === null ? 'a call without credentials' : `the credentials from ${credentials.from}`;
+}
+
+function howToSignIn({ credentials, keptBack, host }: Asked): string {
+  if (keptBack)
+    return `credentials go to Kaggle only; name ${host} in RETINOPATHY_KAGGLE_HOSTS of the worker's environment if it may have them`;
+  if (credentials.authorization === null) {
+    return 'create a token at https://www.kaggle.com/settings and put it into KAGGLE_API_TOKEN of the worker’s environment';
+  }
+  return 'create a new token at https://www.kaggle.com/settings';
+}
