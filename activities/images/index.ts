@@ -1,0 +1,33 @@
+/** The activities of the second stage: unzip, check, augment. */
+import sharp from 'sharp';
+import { finalFailure } from '../failures.ts';
+import { withHeartbeat } from '../heartbeat.ts';
+import type { ActivityServices } from '../services.ts';
+import { closeShards } from './close-shards.ts';
+import { openArchive } from './open-archive.ts';
+import { prepareShard } from './prepare-shard.ts';
+import type { ImageActivities, PreparedShard, ShardProgress } from './types.ts';
+import { DamagedArchive } from './virtual-file.ts';
+
+export function createImageActivities(services: ActivityServices): ImageActivities {
+  // A worker runs a shard for each of its cores: threads of libvips would only compete, and no picture comes twice.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return {
+    openArchive: args => withHeartbeat(() => finalWhenDamaged(() => openArchive(services.store, args))),
+    unzipAndAugment: args =>
+      withHeartbeat<ShardProgress, PreparedShard>((report, signal) =>
+        finalWhenDamaged(() => prepareShard(services, args, report, signal)),
+      ),
+    closeShards: args => withHeartbeat(() => closeShards(services.store, args)),
+  };
+}
+
+/** A part that is missing or damaged in the store stays so: no retry can cure it. */
+async function finalWhenDamaged<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof DamagedArchive ? finalFailure('BadArchive', error.message, error) : error;
+  }
+}

@@ -1,0 +1,108 @@
+/** From the bytes of a JPEG to the PNGs of its versions: the 2015 line, from one decode. */
+import sharp, { type Sharp } from 'sharp';
+import type { Version } from '../../config/input.ts';
+import { type Bitmap, centreOnBlack } from './bitmap.ts';
+import { type Box, fittedSize, scaleBox, trimBox } from './crop.ts';
+import { decodeSize } from './decode-size.ts';
+import { versionOf } from './four-versions.ts';
+
+/** A photograph that cannot be used; it is set aside with this error's message as the reason. */
+export class UnusablePicture extends Error {
+  override readonly name = 'UnusablePicture';
+}
+
+export interface PictureOptions {
+  /** Side of the square pictures in pixels. */
+  size: number;
+  /** Share of 255; see `trimBox`. */
+  fuzz: number;
+  versions: readonly Version[];
+}
+
+export interface PreparedPicture {
+  /** Pixels of the JPEG. */
+  width: number;
+  height: number;
+  /** The eye's box within the JPEG, in its pixels. */
+  crop: Box;
+  pngs: { version: Version; bytes: Buffer }[];
+}
+
+/** The largest retina cameras give 24 megapixels; a header that claims more is refused before anything is decoded. */
+const MOST_PIXELS = 100_000_000;
+/** An eye fills most of its photograph: a box below this is dust on a black picture. */
+const SMALLEST_EYE = 32;
+
+/**
+ * Makes the versions of one photograph: decoded (shrunk where it is large), trimmed, resized with Lanczos to fit a square, centred
+ * on black, written as PNG. Pixels are taken as they are stored, like `convert` does: neither the EXIF orientation nor a colour
+ * profile is applied; grey and CMYK become RGB.
+ * @throws UnusablePicture for what is no JPEG, is cut short, black, or holds nothing larger than 32 pixels
+ */
+export async function preparePicture(jpeg: Uint8Array, options: PictureOptions): Promise<PreparedPicture> {
+  const header = await readHeader(jpeg);
+  const decoded = await decode(jpeg, decodeSize(header, options.size));
+  const box = trimBox(decoded, options.fuzz);
+  if (box === undefined) throw new UnusablePicture('Expected an eye on a dark ground, got a picture of one colour');
+  const crop = scaleBox(box, decoded, header);
+  if (Math.min(crop.width, crop.height) < SMALLEST_EYE) {
+    throw new UnusablePicture(
+      `Expected an eye of at least ${SMALLEST_EYE}×${SMALLEST_EYE} pixels, got ${crop.width}×${crop.height} after trimming`,
+    );
+  }
+  const square = centreOnBlack(await resize(decoded, box, options.size), options.size);
+  const pngs = [];
+  for (const version of options.versions) pngs.push({ version, bytes: await encode(versionOf(square, version)) });
+  return { width: header.width, height: header.height, crop, pngs };
+}
+
+const input = { failOn: 'error', limitInputPixels: MOST_PIXELS, ignoreIcc: true } as const;
+
+/** Only JPEG gets as far as libvips, which would open many other formats too. */
+async function readHeader(jpeg: Uint8Array): Promise<{ width: number; height: number }> {
+  if (jpeg[0] !== 0xff || jpeg[1] !== 0xd8 || jpeg[2] !== 0xff) {
+    throw new UnusablePicture(
+      `Expected a JPEG, got bytes that begin with ${Buffer.from(jpeg.subarray(0, 4)).toString('hex')}`,
+    );
+  }
+  const { width, height } = await sharp(jpeg, input).metadata().catch(undecodable);
+  return { width, height };
+}
+
+async function decode(jpeg: Uint8Array, { width, height }: { width: number; height: number }): Promise<Bitmap> {
+  const { data, info } = await sharp(jpeg, input)
+    .resize(width, height, { fit: 'fill' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+    .catch(undecodable);
+  if (info.channels !== 3) throw new UnusablePicture(`Expected red, green and blue, got ${info.channels} channels`);
+  return { data, width: info.width, height: info.height };
+}
+
+/** What libvips says about a bad file, in one line; the same complaint comes once for every time it looks. */
+function undecodable(error: unknown): never {
+  const complaint = (error as Error).message
+    .split('\n')[0]!
+    .replace(/^(Input buffer has corrupt header: )?VipsJpeg: /, '');
+  throw new UnusablePicture(`Expected a JPEG that can be decoded, got: ${complaint}`);
+}
+
+async function resize(picture: Bitmap, box: Box, size: number): Promise<Bitmap> {
+  const { width, height } = fittedSize(box, size);
+  const data = await raw(picture)
+    .extract(box)
+    .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
+    .raw()
+    .toBuffer();
+  return { data, width, height };
+}
+
+/** Adaptive filters and higher levels cost several times as much for a few per cent of the size. */
+function encode(picture: Bitmap): Promise<Buffer> {
+  return raw(picture).png({ compressionLevel: 2, adaptiveFiltering: false }).toBuffer();
+}
+
+function raw({ data, width, height }: Bitmap): Sharp {
+  return sharp(data, { raw: { width, height, channels: 3 } });
+}

@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { preparePicture, UnusablePicture } from '../../activities/images/prepare-picture.ts';
+import { VERSIONS } from '../../config/input.ts';
+import { eyeJpeg } from './support.ts';
+
+const options = { size: 256, fuzz: 0.15, versions: VERSIONS };
+const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url));
+
+async function pixels(png: Uint8Array): Promise<Buffer> {
+  return sharp(png).raw().toBuffer();
+}
+
+/** Peak signal-to-noise ratio in dB. */
+function psnr(one: Uint8Array, other: Uint8Array): number {
+  const error = one.reduce((sum, value, n) => sum + (value - other[n]!) ** 2, 0) / one.length;
+  return 10 * Math.log10(255 ** 2 / error);
+}
+
+describe('preparePicture', () => {
+  test("gives ImageMagick's own picture", async () => {
+    // The fixture was made by `convert eye.jpeg -fuzz 15% -trim -resize 256x256 -background black -gravity center -extent 256x256`.
+    const { pngs, crop } = await preparePicture(fixture('eye.jpeg'), options);
+    expect(crop).toEqual({ left: 59, top: 0, width: 367, height: 333 });
+    expect(psnr(await pixels(pngs[0]!.bytes), await pixels(fixture('eye.imagemagick-6.9.11.png')))).toBeGreaterThan(45);
+  });
+
+  test('gives four PNGs of 8-bit RGB that are exact mirrors and rotations of each other', async () => {
+    const { pngs, width, height } = await preparePicture(await eyeJpeg(1), options);
+    expect([width, height]).toEqual([240, 160]);
+    expect(pngs.map(({ version }) => version)).toEqual(['a', 'r', 'fa', 'fr']);
+    for (const { bytes } of pngs) {
+      expect(await sharp(bytes).metadata()).toMatchObject({
+        format: 'png',
+        width: 256,
+        height: 256,
+        channels: 3,
+        depth: 'uchar',
+      });
+    }
+    const [a, r, fa, fr] = pngs.map(({ bytes }) => bytes);
+    // By libvips, not by the code that made them.
+    expect(await sharp(a).rotate(180).raw().toBuffer()).toEqual(await pixels(r!));
+    expect(await sharp(a).flop().raw().toBuffer()).toEqual(await pixels(fa!));
+    expect(await sharp(r).flop().raw().toBuffer()).toEqual(await pixels(fr!));
+  });
+
+  test('gives the same bytes each time, and only the versions asked for', async () => {
+    const jpeg = await eyeJpeg(2);
+    const [first, second] = await Promise.all([preparePicture(jpeg, options), preparePicture(jpeg, options)]);
+    expect(first).toEqual(second);
+    const { pngs } = await preparePicture(jpeg, { ...options, size: 64, versions: ['fa'] });
+    expect(pngs.map(({ version }) => version)).toEqual(['fa']);
+    expect(await sharp(pngs[0]!.bytes).metadata()).toMatchObject({ width: 64, height: 64 });
+  });
+
+  test('finds the same eye in a photograph that is decoded shrunk', async () => {
+    const whole = await eyeJpeg(3, 1000, 700);
+    const large = await sharp(whole).resize(3000, 2100, { kernel: 'lanczos3' }).jpeg({ quality: 95 }).toBuffer();
+    const [small, shrunk] = await Promise.all([preparePicture(whole, options), preparePicture(large, options)]);
+    expect(shrunk.width).toBe(3000);
+    for (const side of ['left', 'top', 'width', 'height'] as const) {
+      expect(Math.abs(shrunk.crop[side] - small.crop[side] * 3)).toBeLessThanOrEqual(10);
+    }
+    expect(psnr(await pixels(small.pngs[0]!.bytes), await pixels(shrunk.pngs[0]!.bytes))).toBeGreaterThan(28);
+  });
+
+  test('makes RGB of grey and CMYK photographs', async () => {
+    const eye = await eyeJpeg(4);
+    const grey = await preparePicture(await sharp(eye).greyscale().jpeg().toBuffer(), options);
+    const { data, info } = await sharp(grey.pngs[0]!.bytes).raw().toBuffer({ resolveWithObject: true });
+    expect(info.channels).toBe(3);
+    const centre = (128 * 256 + 100) * 3;
+    expect(data[centre]).toBe(data[centre + 1]);
+    expect(data[centre]).toBeGreaterThan(40);
+
+    const cmyk = await preparePicture(await sharp(eye).toColourspace('cmyk').jpeg().toBuffer(), options);
+    const rgb = await pixels(cmyk.pngs[0]!.bytes);
+    expect(rgb[centre]! - rgb[centre + 2]!).toBeGreaterThan(60);
+  });
+
+  test('takes the pixels as they are stored, whatever EXIF says about turning them', async () => {
+    const eye = await eyeJpeg(5);
+    const plain = await sharp(eye).jpeg().toBuffer();
+    const turned = await sharp(eye).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+    expect((await sharp(turned).metadata()).orientation).toBe(6);
+    const [one, other] = await Promise.all([preparePicture(plain, options), preparePicture(turned, options)]);
+    expect(other.pngs).toEqual(one.pngs);
+  });
+
+  const solid = (colour: string) =>
+    sharp({ create: { width: 300, height: 200, channels: 3, background: colour } })
+      .jpeg()
+      .toBuffer();
+  const dust = async () =>
+    sharp({ create: { width: 600, height: 400, channels: 3, background: 'black' } })
+      .composite([
+        {
+          input: await sharp(await solid('white'))
+            .resize(12, 9)
+            .png()
+            .toBuffer(),
+          left: 40,
+          top: 50,
+        },
+      ])
+      .jpeg()
+      .toBuffer();
+  const claiming = async (side: number) => {
+    const jpeg = Buffer.from(await eyeJpeg(6));
+    const frame = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
+    jpeg.writeUInt16BE(side, frame + 5);
+    jpeg.writeUInt16BE(side, frame + 7);
+    return jpeg;
+  };
+  test.each([
+    ['black', () => solid('#010000'), /^Expected an eye on a dark ground, got a picture of one colour$/],
+    ['dust on black', dust, /^Expected an eye of at least 32×32 pixels, got \d+×\d+ after trimming$/],
+    ['cut short', async () => (await eyeJpeg(6)).subarray(0, 2500), /got: premature end of JPEG image$/],
+    ['cut by two bytes', async () => (await eyeJpeg(6)).subarray(0, -2), /got: premature end of JPEG image$/],
+    [
+      'cut in the header',
+      async () => (await eyeJpeg(6)).subarray(0, 60),
+      /^Expected a JPEG that can be decoded, got: /,
+    ],
+    [
+      'a PNG',
+      async () =>
+        sharp(await eyeJpeg(6))
+          .png()
+          .toBuffer(),
+      /^Expected a JPEG, got bytes that begin with 89504e47$/,
+    ],
+    ['an SVG', async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /begin with 3c737667$/],
+    ['nothing', async () => Buffer.alloc(0), /^Expected a JPEG/],
+    ['a claim of 3.6 gigapixels', () => claiming(60_000), /exceeds pixel limit/],
+  ])('refuses %s with one line that says why', async (_, make, reason) => {
+    const refused = preparePicture(await make(), options);
+    await expect(refused).rejects.toBeInstanceOf(UnusablePicture);
+    await expect(refused).rejects.toThrow(reason);
+    await expect(refused).rejects.not.toThrow(/\n/);
+  });
+});
