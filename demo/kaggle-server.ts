@@ -1,11 +1,9 @@
 /**
  * A Kaggle-compatible server on loopback: the same calls, redirects, signed addresses and errors, so that the download is the
- * real one. It serves made-up eyes out of the artifact store, and any other list of files.
+ * real one. It serves whatever list of files it is given.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Manifest } from '../storage/manifest.ts';
-import type { ArtifactStore } from '../storage/store.ts';
 import { etagOf, isStoragePath, LAUNCH_DATE, type ServedFile, serveObject, signedAddresses } from './kaggle-storage.ts';
 
 export type { ServedFile } from './kaggle-storage.ts';
@@ -127,30 +125,6 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
         server.closeAllConnections();
       }),
   };
-}
-
-/**
- * Serves `<prefix>/files/*` of the store as the files of whatever competition is asked for, to anybody on this machine: made-up eyes are no secret,
- * and a user's Kaggle credentials stay out of it. `<prefix>/manifest.json` must be there.
- * @throws ObjectNotFound
- */
-export async function serveSyntheticFiles(store: ArtifactStore, prefix: string): Promise<KaggleServer> {
-  const manifest = JSON.parse((await store.get(`${prefix}/manifest.json`)).toString()) as Manifest;
-  const folder = `${prefix}/files/`;
-  const files = Object.values(manifest.outputs)
-    .filter(({ key }) => key.startsWith(folder))
-    .map(({ key, size, crc32c }): ServedFile => {
-      const servedAs = key.slice(folder.length);
-      return {
-        // A wrapped part is listed without its wrapper's ending.
-        name: servedAs.replace(/(\.\d{3})\.zip$/, '$1'),
-        servedAs,
-        size,
-        crc32c,
-        read: (offset, length) => store.get(key, { offset, length }),
-      };
-    });
-  return startKaggleServer({ competition: null, files, token: null });
 }
 
 interface ApiCall {

@@ -5,10 +5,10 @@ import {
   type KaggleServer,
   type KaggleServerOptions,
   type ServedFile,
-  serveSyntheticFiles,
   startKaggleServer,
 } from '../../demo/kaggle-server.ts';
 import { parseRange } from '../../demo/kaggle-storage.ts';
+import { serveEyes } from '../../demo/serve-eyes.ts';
 import { ObjectNotFound } from '../../storage/store.ts';
 import { testServices } from '../support/services.ts';
 
@@ -157,9 +157,9 @@ describe('made-up eyes in a store', () => {
         }),
       );
       for (const { key } of Object.values(outputs)) await store.put(key, bytes);
-      await expect(serveSyntheticFiles(store, prefix)).rejects.toThrow(ObjectNotFound);
+      await expect(serveEyes(store, prefix)).rejects.toThrow(ObjectNotFound);
       await store.put(`${prefix}/manifest.json`, Buffer.from(JSON.stringify({ outputs })));
-      server = await serveSyntheticFiles(store, prefix);
+      server = await serveEyes(store, prefix);
       const answer = await post(`${SERVICE}/ListDataFiles`, { competitionName: 'any' }, {});
       const { files } = (await answer.body.json()) as { files: { name: string }[] };
       expect(files.map(({ name }) => name)).toEqual(['train.zip.001', 'trainLabels.csv.zip']);
