@@ -50,6 +50,7 @@ export async function neverSilent<T>(
 /** The first line of an error, for a list of what was tried. */
 export function reasonOf(error: unknown): string {
   const { message, cause } = error as Error;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  return `${message.split('\n', 1)[0]}${code === undefined ? '' : ` (${code})`}`;
+  // fetch says only that it failed; why is in the cause.
+  const why = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : undefined;
+  return `${message.split('\n', 1)[0]}${why === undefined ? '' : ` (${why})`}`;
 }
