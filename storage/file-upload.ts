@@ -1,0 +1,155 @@
+/**
+ * Uploads of the file driver: parts are written at their places in a data file, and a journal beside it says which are there.
+ *
+ * Every attempt has a folder of its own, `.tmp/uploads/<what is uploaded>~<whose>/{data,journal}`, and nobody else ever writes there.
+ * An attempt that begins takes over, by one rename, the folder of one that has let go or whose process is gone. From one that still
+ * lives (a late first attempt) it copies the parts that are done instead: both may then go on, at the price of the space. So no
+ * file that another attempt could still write to ever becomes a stored object.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { combineCrc32c, crc32c, sha256 } from './checksum.ts';
+import { withRoom } from './durable-files.ts';
+import { copyParts, discard, idleName, takeOver } from './file-attempts.ts';
+import { ownerName } from './owner.ts';
+import { ChecksumMismatch, type Upload, type UploadOptions } from './store.ts';
+import { openJournal, type UploadJournal } from './upload-journal.ts';
+
+export interface UploadPlace {
+  key: string;
+  /** `.tmp` of the store. */
+  temporary: string;
+  /** Makes the file the object `key`; false when there is one already, which stays. */
+  publish(file: string): Promise<boolean>;
+  /** CRC-32C of the object `key`, read from it; undefined where there is none of this size. */
+  existing(size: number): Promise<number | undefined>;
+}
+
+export async function openFileUpload(place: UploadPlace, options: UploadOptions): Promise<Upload> {
+  const { key, temporary } = place;
+  const { size, partSize, sourceTag } = options;
+  if (!Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(partSize) || partSize < 1) {
+    throw new RangeError(`Expected size and partSize of ${key} to be whole numbers, got ${size} and ${partSize}`);
+  }
+  const parts = Math.ceil(size / partSize);
+  const lengthOf = (n: number) => Math.min(partSize, size - n * partSize);
+  const uploads = join(temporary, 'uploads');
+  await mkdir(uploads, { recursive: true });
+  const what = sha256(JSON.stringify([key, sourceTag, size, partSize])).slice(0, 32);
+  const own = join(uploads, `${what}~${ownerName()}`);
+  const others = await takeOver(uploads, what, own, temporary);
+  const dataFile = join(own, 'data');
+  const { data, journal } = await openFiles(dataFile, join(own, 'journal'));
+
+  let state: 'open' | 'completed' | 'ended' = 'open';
+  let completed: number | undefined;
+  // One after the other: the disk is the bottleneck anyway, and two writes of the same part must not mix.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+  const expectOpen = (what: string) => {
+    if (state !== 'open') throw new Error(`Expected the upload of ${key} to be open, got ${what} after its end`);
+  };
+  const closeFiles = () => Promise.allSettled([data.close(), journal.close()]);
+  const end = async (as: 'completed' | 'ended') => {
+    state = as;
+    await closeFiles();
+    await discard(own, temporary);
+  };
+
+  async function put(n: number, bytes: Uint8Array, crc: number): Promise<void> {
+    expectOpen(`part ${n}`);
+    if (!Number.isInteger(n) || n < 0 || n >= parts || bytes.length !== lengthOf(n)) {
+      throw new RangeError(
+        `Expected ${parts} parts of ${partSize} bytes for ${key}, got part ${n} of ${bytes.length} bytes`,
+      );
+    }
+    const actual = crc32c(bytes);
+    if (actual !== crc)
+      throw new ChecksumMismatch(`Expected part ${n} of ${key} to have CRC-32C ${crc}, got ${actual}`);
+    if (journal.done.get(n) === crc) return;
+    await withRoom(temporary, bytes.length, async () => {
+      if (journal.done.has(n)) await journal.withdraw(n);
+      await writeAt(data, bytes, n * partSize);
+      await data.datasync();
+      await journal.record(n, crc);
+    });
+  }
+
+  async function complete(crc: number): Promise<void> {
+    if (crc === completed) return;
+    expectOpen('its completion');
+    if (journal.done.size < parts) {
+      if ((await place.existing(size)) !== crc) {
+        throw new Error(`Expected all ${parts} parts of ${key} before its completion, got ${journal.done.size}`);
+      }
+    } else {
+      let whole = 0;
+      for (let n = 0; n < parts; n++) whole = combineCrc32c(whole, journal.done.get(n)!, lengthOf(n));
+      if (whole !== crc) {
+        await end('ended');
+        throw new ChecksumMismatch(`Expected the parts of ${key} to add up to CRC-32C ${crc}, got ${whole}`);
+      }
+      if (!(await place.publish(dataFile))) {
+        const there = await place.existing(size);
+        if (there !== crc) {
+          await end('ended');
+          throw new ChecksumMismatch(
+            `Expected ${key} to be absent or to have ${size} bytes of CRC-32C ${crc}, got ${there ?? 'another size'}`,
+          );
+        }
+      }
+    }
+    completed = crc;
+    await end('completed');
+  }
+
+  const upload: Upload = {
+    done: journal.done,
+    put: (n, bytes, crc) => inTurn(() => put(n, bytes, crc)),
+    complete: crc => inTurn(() => complete(crc)),
+    abort: () =>
+      inTurn(async () => {
+        if (state === 'open') await end('ended');
+      }),
+    close: () =>
+      inTurn(async () => {
+        if (state !== 'open') return;
+        if (journal.done.size === 0) return end('ended');
+        state = 'ended';
+        await closeFiles();
+        await rename(own, join(uploads, idleName(what)));
+      }),
+  };
+  try {
+    for (const attempt of others) {
+      await copyParts(attempt, upload, { partSize, lengthOf });
+      if (attempt.free) await discard(attempt.path, temporary);
+    }
+  } catch (error) {
+    await upload.close();
+    throw error;
+  }
+  return upload;
+}
+
+async function openFiles(dataFile: string, journalFile: string): Promise<{ data: FileHandle; journal: UploadJournal }> {
+  const data = await open(dataFile, constants.O_RDWR | constants.O_CREAT);
+  try {
+    return { data, journal: await openJournal(journalFile) };
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
+}
+
+async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
+    written += bytesWritten;
+  }
+}

@@ -1,0 +1,18 @@
+/** Opens a store by its URL. */
+import { createFileStore } from './file.ts';
+import type { ArtifactStore } from './store.ts';
+
+/**
+ * @param url `file:DIR`, relative to the working folder or absolute
+ * @throws Error with one line for a person when no driver knows the URL
+ */
+export async function openStore(url: string): Promise<ArtifactStore> {
+  const scheme = /^([a-z0-9]+):/.exec(url)?.[1];
+  const rest = url.slice(url.indexOf(':') + 1);
+  switch (scheme) {
+    case 'file':
+      if (rest === '') break;
+      return createFileStore(rest.replace(/^\/\/(?=\/)/, ''));
+  }
+  throw new Error(`Expected the store to be \`file:DIR\`, got \`${url}\``);
+}
