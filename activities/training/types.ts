@@ -37,6 +37,7 @@ export interface SegmentResult {
   segment: number;
   /** Hash of all that went into it; `stages/segment/<key>/` holds its verified pair, curves and manifest. */
   key: string;
+  /** From 1. */
   epoch: number;
   /** The iteration it ends at, counted over the whole run. */
   iteration: number;
@@ -58,6 +59,18 @@ export interface SegmentProgress {
   of: number;
   loss: number | null;
   rate: number | null;
+  /** The attempt that reports, the iteration it began after, and the seconds it has taken: what a next attempt has to do again. */
+  attempt: string;
+  from: number;
+  seconds: number;
+}
+
+/** Heartbeat details while a snapshot judges records. */
+export interface JudgingProgress {
+  split: string;
+  database: string;
+  done: number;
+  of: number;
 }
 
 export interface EvaluateArgs extends TrainingArgs {
@@ -104,6 +117,10 @@ export interface TrainingActivities {
   evaluateSnapshot(args: EvaluateArgs): Promise<EvaluatedSnapshot>;
   /** Probabilities of the best snapshot on every record of the validation and test folds. */
   scoreImages(args: ScoreArgs): Promise<ScoredImages>;
-  /** `<prefix>/curves.csv`: `split,epoch,iteration,metric,value`. */
+  /**
+   * `<prefix>/curves.csv`: `split,epoch,iteration,metric,value`. The split is named `<0..k>/<k+1..4>`, or `four heads` for what
+   * those share. Metrics: `loss`, `rate` and the training net's own outputs (`accuracy`, `loss1/loss` …) within an epoch;
+   * `validation auc`, `validation accuracy`, `validation loss` at its end.
+   */
   collectCurves(args: CollectCurvesArgs): Promise<Artifact>;
 }

@@ -1,0 +1,135 @@
+/** Stage 4: a network as a chain of segments, judged after each epoch. */
+
+import { Context } from '@temporalio/activity';
+import { getArtifact, getJson, putBytes } from '../../storage/files.ts';
+import { withHeartbeat } from '../heartbeat.ts';
+import { TEST_DATABASE, VALIDATION_DATABASE } from '../labels/plan.ts';
+import type { Fold } from '../labels/types.ts';
+import type { ActivityServices } from '../services.ts';
+import type { CurvePoint } from './caffe-log.ts';
+import { Cards } from './cards.ts';
+import { iterationsPerEpoch } from './chain.ts';
+import { formatCurves, type SegmentCurve } from './curves.ts';
+import { evaluate } from './evaluation.ts';
+import { keyedSegment, originOf, readInputs } from './inputs.ts';
+import { type JudgedRecord, judge } from './judge.ts';
+import { probeNetwork } from './probe.ts';
+import { CaffeError } from './run-caffe.ts';
+import { trainSegment } from './segment.ts';
+import { readSegment, segmentPrefix } from './segment-record.ts';
+import type {
+  CollectCurvesArgs,
+  EvaluateArgs,
+  EvaluatedSnapshot,
+  JudgingProgress,
+  ScoreArgs,
+  ScoredImages,
+  SegmentProgress,
+  SegmentResult,
+  TrainingActivities,
+  TrainingArgs,
+  TrainingPlan,
+} from './types.ts';
+
+export function createTrainingActivities(services: ActivityServices): TrainingActivities {
+  const { store } = services;
+  const cards = new Cards(services);
+
+  async function plan(args: TrainingArgs, signal: AbortSignal): Promise<TrainingPlan> {
+    const inputs = await readInputs(store, args);
+    await probeNetwork(services, inputs, args.images.size, signal);
+    const segmentsPerEpoch = inputs.chain.databases.length;
+    const { epochs } = args.training;
+    const done: SegmentResult[] = [];
+    for (let n = 0; n < epochs * segmentsPerEpoch; n++) {
+      const { key } = await keyedSegment(inputs, args, n, done.at(-1)?.key ?? null);
+      const finished = await readSegment(store, key);
+      if (!finished) break;
+      done.push({ ...finished.result, reused: true });
+    }
+    const iterations = epochs * iterationsPerEpoch(inputs.chain);
+    return { iterations, epochs, segmentsPerEpoch, origin: await originOf(inputs, args), done };
+  }
+
+  async function evaluateSnapshot(
+    args: EvaluateArgs,
+    report: (progress: JudgingProgress) => void,
+    signal: AbortSignal,
+  ): Promise<EvaluatedSnapshot> {
+    const started = Date.now();
+    const inputs = await readInputs(store, args);
+    // The snapshot's key knows nothing of the validation fold, which other shares may change while the training fold stays.
+    const { crc32c } = inputs.databases.get(VALIDATION_DATABASE)!;
+    const file = `${segmentPrefix(args.snapshot)}/evaluation-${crc32c.toString(16).padStart(8, '0')}.json`;
+    const known = await getJson<EvaluatedSnapshot>(store, file);
+    if (known) return { ...known, reused: true };
+    const records = await judge(services, cards, inputs, {
+      snapshot: args.snapshot,
+      database: VALIDATION_DATABASE,
+      onProgress: (done, of) => report({ split: args.name, database: VALIDATION_DATABASE, done, of }),
+      signal,
+    });
+    const evaluated: EvaluatedSnapshot = {
+      epoch: args.epoch,
+      snapshot: args.snapshot,
+      ...evaluate(records, args.heads),
+      seconds: (Date.now() - started) / 1000,
+      reused: false,
+    };
+    await store.put(file, Buffer.from(JSON.stringify(evaluated)));
+    return evaluated;
+  }
+
+  async function score(
+    args: ScoreArgs,
+    report: (progress: JudgingProgress) => void,
+    signal: AbortSignal,
+  ): Promise<ScoredImages> {
+    const inputs = await readInputs(store, args);
+    const lines = [`image,version,level,fold,${args.heads.map(k => `p${k}`).join(',')}\n`];
+    for (const [database, fold] of [
+      [VALIDATION_DATABASE, 'validation'],
+      [TEST_DATABASE, 'test'],
+    ] as const) {
+      const records = await judge(services, cards, inputs, {
+        snapshot: args.snapshot,
+        database,
+        onProgress: (done, of) => report({ split: args.name, database, done, of }),
+        signal,
+      });
+      lines.push(...records.map(record => formatScore(record, fold)));
+    }
+    const scores = await putBytes(store, `${args.prefix}/scores.csv`, lines.join(''));
+    return { scores, records: lines.length - 1 };
+  }
+
+  async function collect({ prefix, heads, segments, evaluations }: CollectCurvesArgs) {
+    const curves: SegmentCurve[] = [];
+    for (const key of segments) {
+      const segment = await readSegment(store, key);
+      if (!segment) throw new CaffeError(`Expected the segment ${key} in the store, got nothing: train it again`);
+      const { epoch, iteration } = segment.result;
+      const points = JSON.parse((await getArtifact(store, segment.curve)).toString('utf8')) as CurvePoint[];
+      curves.push({ key, epoch, iteration, points });
+    }
+    return putBytes(store, `${prefix}/curves.csv`, formatCurves(heads, curves, evaluations));
+  }
+
+  return {
+    planTraining: args => withHeartbeat((_report, signal) => plan(args, signal)),
+    trainSegment: args => {
+      const { heartbeatDetails } = Context.current().info;
+      return withHeartbeat<SegmentProgress, SegmentResult>((report, signal) =>
+        trainSegment(services, cards, args, heartbeatDetails, report, signal),
+      );
+    },
+    evaluateSnapshot: args =>
+      withHeartbeat<JudgingProgress, EvaluatedSnapshot>((report, signal) => evaluateSnapshot(args, report, signal)),
+    scoreImages: args => withHeartbeat<JudgingProgress, ScoredImages>((report, signal) => score(args, report, signal)),
+    collectCurves: args => withHeartbeat(() => collect(args)),
+  };
+}
+
+function formatScore({ image, version, stage, p }: JudgedRecord, fold: Fold): string {
+  return `${image},${version},${stage},${fold},${p.join(',')}\n`;
+}

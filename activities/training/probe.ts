@@ -1,0 +1,44 @@
+/** Lets Caffe itself try a network on noise, before there is a picture or a graphics card: what it refuses is said at once. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ActivityServices } from '../services.ts';
+import { stated, type TrainingInputs } from './inputs.ts';
+import { FILES, probeNet, testNet } from './network.ts';
+import { printPrototxt } from './prototxt.ts';
+import { runCaffe } from './run-caffe.ts';
+import { probeSolver } from './solver.ts';
+import { inWorkspace, placeClassWeights } from './workspace.ts';
+
+/** Two records: batch normalisation of one alone says little. */
+const RECORDS = 2;
+
+/**
+ * One iteration, forward and backward.
+ * @param size side of the pictures in pixels
+ * @throws non-retryable `BadNetwork` with Caffe's reason
+ */
+export async function probeNetwork(
+  services: ActivityServices,
+  inputs: TrainingInputs,
+  size: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const net = stated(() => {
+    testNet(inputs.template, inputs.options);
+    return probeNet(inputs.template, { ...inputs.options, batch: RECORDS }, size);
+  });
+  const caffe = await services.caffe();
+  await inWorkspace(services, 'probe', async folder => {
+    await mkdir(join(folder, 'snapshot'));
+    await placeClassWeights(inputs, folder);
+    await writeFile(join(folder, FILES.net), printPrototxt(net));
+    await writeFile(join(folder, FILES.solver), printPrototxt(probeSolver()));
+    await runCaffe('caffe', ['train', `--solver=${FILES.solver}`], {
+      caffe,
+      cwd: folder,
+      signal,
+      onEvent: () => {},
+      final: /(?:)/,
+    });
+  });
+}

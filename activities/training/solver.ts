@@ -1,0 +1,93 @@
+/** Caffe's solver for one segment, with the arithmetic of NVIDIA DIGITS: steps in per cent of the whole run. */
+import type { PipelineInput, RatePolicy } from '../../config/input.ts';
+import type { PlannedSegment } from './chain.ts';
+import { FILES } from './network.ts';
+import { type Message, message, type Shape } from './prototxt.ts';
+
+const MOMENTUM = 0.9;
+const WEIGHT_DECAY = 0.0005;
+/** Display lines are the only sign of life; at the 0.65 s per iteration of a 2012 GPU five are 3.3 s. */
+const LONGEST_DISPLAY = 5;
+
+/**
+ * @param planned the segment: the solver ends at its last iteration and starts, by its snapshot, after the one before
+ * @param wholeRun iterations of the whole run as it was planned
+ */
+export function segmentSolver(
+  planned: PlannedSegment,
+  wholeRun: number,
+  { baseRate, policy }: Pick<PipelineInput['training'], 'baseRate' | 'policy'>,
+): Message {
+  const middle = (planned.from + planned.to) / 2;
+  return message({
+    train_net: FILES.net,
+    type: 'SGD',
+    momentum: MOMENTUM,
+    weight_decay: WEIGHT_DECAY,
+    ...ratePolicy(policy, baseRate, wholeRun, middle),
+    max_iter: planned.to,
+    display: displayInterval(planned),
+    random_seed: planned.seed,
+    snapshot_prefix: FILES.snapshotPrefix,
+  });
+}
+
+/** A solver that runs a net once and keeps nothing. */
+export function probeSolver(): Message {
+  return message({
+    train_net: FILES.net,
+    type: 'SGD',
+    base_lr: 0.001,
+    lr_policy: 'fixed',
+    momentum: MOMENTUM,
+    max_iter: 1,
+    random_seed: 1,
+    snapshot_prefix: FILES.snapshotPrefix,
+    snapshot_after_train: false,
+  });
+}
+
+/** The last iteration must be a multiple of it, and one before in the segment too: so the log ends with the loss, and tells the rate. */
+function displayInterval({ from, to }: PlannedSegment): number {
+  let interval = Math.min(LONGEST_DISPLAY, to - from);
+  while (to % interval !== 0) interval--;
+  return interval;
+}
+
+/**
+ * The rate as DIGITS writes it into a solver. `poly` is the exception: Caffe computes it from `max_iter`, which is the end of the
+ * segment here, so each segment has the fixed rate of its middle.
+ */
+function ratePolicy(policy: RatePolicy, baseRate: number, wholeRun: number, middle: number): Shape {
+  const percent = wholeRun / 100;
+  switch (policy.type) {
+    case 'fixed':
+      return { base_lr: baseRate, lr_policy: 'fixed' };
+    case 'step':
+      return { base_lr: baseRate, lr_policy: 'step', gamma: policy.gamma, stepsize: Math.ceil(policy.step * percent) };
+    case 'multistep':
+      return {
+        base_lr: baseRate,
+        lr_policy: 'multistep',
+        gamma: policy.gamma,
+        stepvalue: policy.steps.toSorted((a, b) => a - b).map(step => Math.ceil(step * percent)),
+      };
+    case 'exp':
+      return { base_lr: baseRate, lr_policy: 'exp', gamma: policy.gamma ** (1 / percent) };
+    case 'inv':
+      return { base_lr: baseRate, lr_policy: 'inv', gamma: policy.gamma / percent, power: policy.power };
+    case 'poly':
+      // A training that was extended stays at the rate of its planned end.
+      return {
+        base_lr: baseRate * (1 - Math.min(middle, wholeRun - 0.5) / wholeRun) ** policy.power,
+        lr_policy: 'fixed',
+      };
+    case 'sigmoid':
+      return {
+        base_lr: baseRate,
+        lr_policy: 'sigmoid',
+        gamma: -policy.gamma / percent,
+        stepsize: Math.ceil(policy.step * percent),
+      };
+  }
+}

@@ -1,0 +1,270 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Caffe } from '../../activities/services.ts';
+import { createTrainingActivities } from '../../activities/training/index.ts';
+import { readSegment } from '../../activities/training/segment-record.ts';
+import type { SegmentProgress, SegmentResult, TrainingArgs } from '../../activities/training/types.ts';
+import { createFileStore } from '../../storage/file.ts';
+import { getArtifact } from '../../storage/files.ts';
+import { testCaffe } from '../support/caffe.ts';
+import { type TestServices, testServices } from '../support/services.ts';
+import { LABEL, labelStage, prepareStage, runActivity, tinyInput } from './prepared.ts';
+
+let services: TestServices;
+const input = tinyInput();
+const args: TrainingArgs = {
+  run: 'test',
+  name: 'train-01-vs-234',
+  heads: [1],
+  label: LABEL,
+  training: input.training,
+  images: input.images,
+};
+
+beforeAll(async () => {
+  services = await testServices({ caffe: testCaffe });
+  await labelStage(services, await prepareStage(services.store, 20), input);
+});
+
+afterAll(() => services.close());
+
+/** The same databases under another store, without the segments. */
+async function otherStore(name: string): Promise<TestServices> {
+  const store = join(services.folder, name);
+  await promisify(execFile)('cp', ['-r', join(services.folder, 'store'), store]);
+  await promisify(execFile)('rm', ['-rf', join(store, 'stages', 'segment')]);
+  return { ...services, store: await createFileStore(store) };
+}
+
+async function trainAll(using: TestServices, over: Partial<TrainingArgs> = {}, count = 4): Promise<SegmentResult[]> {
+  const { trainSegment } = createTrainingActivities(using);
+  const results: SegmentResult[] = [];
+  for (let segment = 0; segment < count; segment++) {
+    const previous = results.at(-1)?.key ?? null;
+    results.push(await runActivity(trainSegment, { ...args, ...over, segment, previous }));
+  }
+  return results;
+}
+
+async function weightsOf({ store }: TestServices, { key }: SegmentResult): Promise<string> {
+  const { model } = (await readSegment(store, key))!;
+  return createHash('sha256')
+    .update(await getArtifact(store, model))
+    .digest('hex');
+}
+
+/** Caffe that is killed, as a machine that vanishes kills it, when it says what `when` matches; once. */
+function killedOnce(caffe: Caffe, when: string): Caffe {
+  let left = 1;
+  return {
+    ...caffe,
+    command: (tool, toolArgs) => {
+      const command = caffe.command(tool, toolArgs);
+      if (toolArgs[0] !== 'train' || left-- <= 0) return command;
+      // The pattern goes through the shell's own variables, so that nothing in it is taken for shell.
+      const script =
+        'when=$1; shift; "$@" 2>&1 | { while read -r line; do echo "$line" >&2; case $line in *"$when"*) kill -9 0;; esac; done; }';
+      return ['/bin/sh', '-c', script, 'sh', when, ...command];
+    },
+  };
+}
+
+describe('a chain of four segments', () => {
+  let results: SegmentResult[];
+  let other: TestServices;
+
+  beforeAll(async () => {
+    results = await trainAll(services);
+    other = await otherStore('other');
+  });
+
+  test('ends each segment at its planned iteration', () => {
+    expect(results.map(({ segment, epoch }) => [segment, epoch])).toEqual([
+      [0, 1],
+      [1, 1],
+      [2, 2],
+      [3, 2],
+    ]);
+    const { iteration } = results[3]!;
+    expect(results[1]!.iteration * 2).toBe(iteration);
+    for (const { loss, reused, lost } of results) {
+      expect(loss).toBeGreaterThan(0);
+      expect(reused).toBe(false);
+      expect(lost).toEqual({ attempts: 0, iterations: 0, seconds: 0 });
+    }
+  });
+
+  test('gives the same bits again, though a segment was killed in the middle', async () => {
+    const { trainSegment } = createTrainingActivities(other);
+    const again = [await runActivity(trainSegment, { ...args, segment: 0, previous: null })];
+    const second = { ...args, segment: 1, previous: again[0]!.key };
+    const caffe = killedOnce(await testCaffe(), 'Iteration 12');
+    const spot = createTrainingActivities({ ...other, caffe: async () => caffe });
+    await expect(runActivity(spot.trainSegment, second)).rejects.toThrow(/got (SIGKILL|exit code 137)/);
+
+    const attempt = await onlyAttempt(other, results[1]!.key);
+    const rest = { split: args.name, epoch: 1, of: 32, loss: 0.7, rate: 0.01 };
+    const lastWords: SegmentProgress = { ...rest, attempt, from: 8, iteration: 12, seconds: 1.5 };
+    const retry = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: lastWords });
+    again.push(await runActivity(trainSegment, second, retry));
+    for (let segment = 2; segment < 4; segment++)
+      again.push(await runActivity(trainSegment, { ...args, segment, previous: again.at(-1)!.key }));
+
+    expect(again.map(({ key }) => key)).toEqual(results.map(({ key }) => key));
+    for (const [i, result] of again.entries())
+      expect(await weightsOf(other, result)).toBe(await weightsOf(services, results[i]!));
+    expect(again.map(({ lost }) => lost.attempts)).toEqual([0, 1, 0, 0]);
+    expect(again[1]!.lost).toEqual({ attempts: 1, iterations: 4, seconds: 1.5 });
+  });
+
+  test('is found again by the plan, up to a gap', async () => {
+    const { planTraining } = createTrainingActivities(services);
+    const plan = await runActivity(planTraining, args);
+    expect(plan).toMatchObject({ epochs: 2, segmentsPerEpoch: 2, iterations: results[3]!.iteration });
+    expect(plan.done).toEqual(results.map(result => ({ ...result, reused: true })));
+
+    const gap = await otherStore('gap');
+    await promisify(execFile)('cp', [
+      '-r',
+      join(services.folder, 'store/stages/segment'),
+      join(services.folder, 'gap/stages'),
+    ]);
+    await gap.store.remove(`stages/segment/${results[1]!.key}/manifest.json`);
+    const after = await runActivity(createTrainingActivities(gap).planTraining, args);
+    expect(after.done.map(({ segment }) => segment)).toEqual([0]);
+    expect(after.origin).toBe(plan.origin);
+  });
+
+  test('trains no segment twice', async () => {
+    const { trainSegment } = createTrainingActivities({
+      ...services,
+      caffe: () => Promise.reject(new Error('no Caffe')),
+    });
+    expect(await runActivity(trainSegment, { ...args, segment: 1, previous: results[0]!.key })).toEqual({
+      ...results[1]!,
+      reused: true,
+    });
+  });
+
+  test('has other keys for other settings', async () => {
+    const { planTraining } = createTrainingActivities(services);
+    const plan = await runActivity(planTraining, { ...args, heads: [2] });
+    expect(plan.done).toEqual([]);
+  });
+
+  test('judges the validation fold, remembers it, and scores the records of both folds in order', async () => {
+    const { evaluateSnapshot, scoreImages, collectCurves } = createTrainingActivities(services);
+    const last = results[3]!.key;
+    const evaluated = await runActivity(evaluateSnapshot, { ...args, snapshot: last, epoch: 2 });
+    expect(evaluated).toMatchObject({ epoch: 2, snapshot: last, reused: false });
+    expect(evaluated.auc[0]).toBeGreaterThan(0.5);
+    expect(await runActivity(evaluateSnapshot, { ...args, snapshot: last, epoch: 2 })).toEqual({
+      ...evaluated,
+      reused: true,
+    });
+
+    const prefix = 'stages/train/0000000000000003';
+    const { scores, records } = await runActivity(scoreImages, { ...args, prefix, snapshot: last });
+    const [header, ...lines] = (await getArtifact(services.store, scores)).toString().trimEnd().split('\n');
+    expect(header).toBe('image,version,level,fold,p1');
+    expect(lines).toHaveLength(records);
+    const plan = JSON.parse((await services.store.get(`${LABEL}/plan.json`)).toString());
+    // 40 eyes of 4 versions: neither fold fills its last batch, which wraps around.
+    expect(lines.map(line => line.split(',').slice(0, 3).join())).toEqual(
+      [...plan.databases.val, ...plan.databases.test].map((record: string) =>
+        record.replace(/\.([a-z]+)\.png (\d)$/, ',$1,$2'),
+      ),
+    );
+
+    const curves = await runActivity(collectCurves, {
+      ...{ ...args, prefix, segments: results.map(({ key }) => key), evaluations: [evaluated] },
+    });
+    const table = (await getArtifact(services.store, curves)).toString();
+    expect(table).toContain(`<0..1>/<2..4>,2,${results[3]!.iteration},validation auc,${evaluated.auc[0]}`);
+    expect(table).toMatch(/^<0\.\.1>\/<2\.\.4>,1,0,loss,0\.\d+$/m);
+    expect(table).toMatch(/,rate,0\.01$/m);
+  });
+
+  test('leaves nothing in the scratch folder', async () => expect(await readdir(services.scratch)).toEqual([]));
+});
+
+async function onlyAttempt({ store }: TestServices, key: string): Promise<string> {
+  for await (const object of store.list(`stages/segment/${key}/attempts/`))
+    return object.key.replace(/^.*\/|\.json$/g, '');
+  throw new Error('Expected an attempt in the journal, got none');
+}
+
+test('four heads learn from one database, with weights for their classes', async () => {
+  const training = { ...input.training, classWeights: true };
+  const fourHeads = { ...args, name: 'train-four-heads', heads: [0, 1, 2, 3], training };
+  const [result] = await trainAll(services, fourHeads, 1);
+  const { evaluateSnapshot } = createTrainingActivities(services);
+  const evaluated = await runActivity(evaluateSnapshot, { ...fourHeads, snapshot: result!.key, epoch: 1 });
+  expect(evaluated.auc).toHaveLength(4);
+  expect(evaluated.loss.every(loss => loss > 0)).toBe(true);
+});
+
+test('a rate that is far too high fails for good, with advice', async () => {
+  const training = { ...input.training, baseRate: 1e8 };
+  await expect(trainAll(services, { training })).rejects.toMatchObject({
+    type: 'Diverged',
+    nonRetryable: true,
+    message: expect.stringMatching(/lower `training.baseRate`/),
+  });
+});
+
+test('a spoilt snapshot is named, and not trained on', async () => {
+  const spoilt = await otherStore('spoilt');
+  const [first] = await trainAll(spoilt, {}, 1);
+  const { model } = (await readSegment(spoilt.store, first!.key))!;
+  const bytes = await spoilt.store.get(model.key);
+  bytes[1000]! ^= 1;
+  await spoilt.store.put(model.key, bytes, { overwrite: true });
+  const { trainSegment } = createTrainingActivities(spoilt);
+  await expect(runActivity(trainSegment, { ...args, segment: 1, previous: first!.key })).rejects.toThrow(
+    `Remove stages/segment/${first!.key}/manifest.json`,
+  );
+});
+
+test('a network that Caffe refuses fails before any training', async () => {
+  const text = await readFile(new URL('../../config/networks/small.prototxt', import.meta.url), 'utf8');
+  const file = join(services.folder, 'own.prototxt');
+  const { planTraining } = createTrainingActivities(services);
+  const withNet = { ...args, training: { ...input.training, network: `file:${file}` } };
+
+  await writeFile(file, text.replace('type: "ReLU"', 'type: "Rectifier"'));
+  await expect(runActivity(planTraining, withNet)).rejects.toMatchObject({
+    type: 'BadNetwork',
+    nonRetryable: true,
+    message: expect.stringContaining('Rectifier'),
+  });
+  await writeFile(file, text.replace('bottom: "label"', 'bottom: "stage"'));
+  await expect(runActivity(planTraining, withNet)).rejects.toThrow(/only the Threshold layer to read `stage`/);
+});
+
+test('a segment that is cancelled stops Caffe and says so', async () => {
+  const cancelled = await otherStore('cancelled');
+  const caffe = await testCaffe();
+  const environment = new MockActivityEnvironment();
+  const { trainSegment } = createTrainingActivities({
+    ...cancelled,
+    caffe: async () => ({
+      ...caffe,
+      // Cancelled as Caffe is about to start: it must not train to its end.
+      command: (tool, toolArgs) => {
+        setImmediate(() => environment.cancel());
+        return caffe.command(tool, toolArgs);
+      },
+    }),
+  });
+  const training = { ...input.training, seed: 9 };
+  await expect(
+    runActivity(trainSegment, { ...args, training, segment: 0, previous: null }, environment),
+  ).rejects.toThrow(/CANCELLED|cancel/i);
+  expect(await readdir(services.scratch)).toEqual([]);
+});
