@@ -32,6 +32,7 @@ export interface PreparedPicture {
 const MOST_PIXELS = 100_000_000;
 /** An eye fills most of its photograph: a box below this is dust on a black picture. */
 const SMALLEST_EYE = 32;
+const END_OF_IMAGE = Buffer.from([0xff, 0xd9]);
 
 /**
  * Makes the versions of one photograph: decoded (shrunk where it is large), trimmed, resized with Lanczos to fit a square, centred
@@ -65,7 +66,12 @@ async function readHeader(jpeg: Uint8Array): Promise<{ width: number; height: nu
       `Expected a JPEG, got bytes that begin with ${Buffer.from(jpeg.subarray(0, 4)).toString('hex')}`,
     );
   }
-  const { width, height } = await sharp(jpeg, input).metadata().catch(undecodable);
+  const { width, height } = await sharp(jpeg, { ...input, limitInputPixels: false })
+    .metadata()
+    .catch(() => undecodable(jpeg, 'a header that libjpeg refuses'));
+  if (width * height > MOST_PIXELS) {
+    throw new UnusablePicture(`Expected a JPEG of at most ${MOST_PIXELS} pixels, got ${width}×${height}`);
+  }
   return { width, height };
 }
 
@@ -75,17 +81,20 @@ async function decode(jpeg: Uint8Array, { width, height }: { width: number; heig
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true })
-    .catch(undecodable);
+    .catch(() => undecodable(jpeg, 'data that libjpeg refuses'));
   if (info.channels !== 3) throw new UnusablePicture(`Expected red, green and blue, got ${info.channels} channels`);
   return { data, width: info.width, height: info.height };
 }
 
-/** What libvips says about a bad file, in one line; the same complaint comes once for every time it looks. */
-function undecodable(error: unknown): never {
-  const complaint = (error as Error).message
-    .split('\n')[0]!
-    .replace(/^(Input buffer has corrupt header: )?VipsJpeg: /, '');
-  throw new UnusablePicture(`Expected a JPEG that can be decoded, got: ${complaint}`);
+/**
+ * The reason is found here and not taken from libvips: its complaints go through one buffer for all threads, so that of two bad
+ * pictures at once one may get the other's or none, and the list of reasons must be the same each time.
+ */
+function undecodable(jpeg: Uint8Array, otherwise: string): never {
+  const endsWhole = Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.length).includes(END_OF_IMAGE);
+  throw new UnusablePicture(
+    `Expected a JPEG that can be decoded, got ${endsWhole ? otherwise : 'one that is cut short'}`,
+  );
 }
 
 async function resize(picture: Bitmap, box: Box, size: number): Promise<Bitmap> {

@@ -5,17 +5,18 @@ import { checkEntries } from '../../activities/images/check-entries.ts';
 import { formatDirectory, parseDirectory } from '../../activities/images/directory-file.ts';
 import { VirtualFile } from '../../activities/images/virtual-file.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { eyeJpeg, headerOf, recordOf, renamed, storeParts, temporaryStore, zipOf } from './support.ts';
+import { testServices } from '../support/services.ts';
+import { eyeJpeg, headerOf, recordOf, renamed, storeParts, zipOf } from './support.ts';
 
 const PATTERN = /^train\/\d+_(left|right)\.jpeg$/;
 let store: ArtifactStore;
-let removeStore: () => Promise<void>;
+let close: () => Promise<void>;
 let jpegs: [string, Buffer][];
 let archive: Buffer;
 let folders = 0;
 
 beforeAll(async () => {
-  ({ store, remove: removeStore } = await temporaryStore());
+  ({ store, close } = await testServices());
   jpegs = await Promise.all(
     [1, 2, 3, 4, 5, 6].map(
       async n => [`train/${n}_${n % 2 ? 'left' : 'right'}.jpeg`, await eyeJpeg(n)] as [string, Buffer],
@@ -23,7 +24,7 @@ beforeAll(async () => {
   );
   archive = await zipOf(jpegs);
 });
-afterAll(() => removeStore());
+afterAll(() => close());
 
 async function fileOf(bytes: Buffer, borders: readonly number[] = []): Promise<VirtualFile> {
   return new VirtualFile(store, await storeParts(store, bytes, borders, `archives/${folders++}`));

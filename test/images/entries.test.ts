@@ -7,22 +7,23 @@ import { DamagedEntry, readEntry, readWindows } from '../../activities/images/en
 import { probeParts } from '../../activities/images/probe-parts.ts';
 import { VirtualFile } from '../../activities/images/virtual-file.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { eyeJpeg, headerOf, storeParts, temporaryStore, zipOf } from './support.ts';
+import { testServices } from '../support/services.ts';
+import { eyeJpeg, headerOf, storeParts, zipOf } from './support.ts';
 
 let store: ArtifactStore;
-let removeStore: () => Promise<void>;
+let close: () => Promise<void>;
 let jpegs: [string, Buffer][];
 let archive: Buffer;
 let folders = 0;
 
 beforeAll(async () => {
-  ({ store, remove: removeStore } = await temporaryStore());
+  ({ store, close } = await testServices());
   jpegs = await Promise.all(
     Array.from({ length: 8 }, async (_, n) => [`train/${n}_left.jpeg`, await eyeJpeg(n)] as [string, Buffer]),
   );
   archive = await zipOf(jpegs);
 });
-afterAll(() => removeStore());
+afterAll(() => close());
 
 const fileOf = async (bytes: Buffer, borders: readonly number[] = []) =>
   new VirtualFile(store, await storeParts(store, bytes, borders, `archives/${folders++}`));

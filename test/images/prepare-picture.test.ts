@@ -114,16 +114,26 @@ describe('preparePicture', () => {
     jpeg.writeUInt16BE(side, frame + 7);
     return jpeg;
   };
+  /** Says that the samples have no components. */
+  const componentless = async () => {
+    const jpeg = Buffer.from(await eyeJpeg(6));
+    jpeg[jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 9] = 0;
+    return jpeg;
+  };
   test.each([
     ['black', () => solid('#010000'), /^Expected an eye on a dark ground, got a picture of one colour$/],
     ['dust on black', dust, /^Expected an eye of at least 32×32 pixels, got \d+×\d+ after trimming$/],
-    ['cut short', async () => (await eyeJpeg(6)).subarray(0, 2500), /got: premature end of JPEG image$/],
-    ['cut by two bytes', async () => (await eyeJpeg(6)).subarray(0, -2), /got: premature end of JPEG image$/],
     [
-      'cut in the header',
-      async () => (await eyeJpeg(6)).subarray(0, 60),
-      /^Expected a JPEG that can be decoded, got: /,
+      'cut short',
+      async () => (await eyeJpeg(6)).subarray(0, 2500),
+      /^Expected a JPEG that can be decoded, got one that is cut short$/,
     ],
+    [
+      'cut by two bytes',
+      async () => (await eyeJpeg(6)).subarray(0, -2),
+      /^Expected a JPEG that can be decoded, got one that is cut short$/,
+    ],
+    ['cut in the header', async () => (await eyeJpeg(6)).subarray(0, 60), /got one that is cut short$/],
     [
       'a PNG',
       async () =>
@@ -134,11 +144,23 @@ describe('preparePicture', () => {
     ],
     ['an SVG', async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /begin with 3c737667$/],
     ['nothing', async () => Buffer.alloc(0), /^Expected a JPEG/],
-    ['a claim of 3.6 gigapixels', () => claiming(60_000), /exceeds pixel limit/],
+    ['a damaged header', () => componentless(), /got a header that libjpeg refuses$/],
+    [
+      'a claim of 3.6 gigapixels',
+      () => claiming(60_000),
+      /^Expected a JPEG of at most 100000000 pixels, got 60000×60000$/,
+    ],
   ])('refuses %s with one line that says why', async (_, make, reason) => {
     const refused = preparePicture(await make(), options);
     await expect(refused).rejects.toBeInstanceOf(UnusablePicture);
     await expect(refused).rejects.toThrow(reason);
     await expect(refused).rejects.not.toThrow(/\n/);
+  });
+
+  test('gives the same reasons when many fail at once', async () => {
+    const eye = await eyeJpeg(7);
+    const bad = Array.from({ length: 24 }, (_, n) => (n % 2 ? eye.subarray(0, 2_000 + n) : eye.subarray(0, 60)));
+    const reasons = await Promise.all(bad.map(jpeg => preparePicture(jpeg, options).catch(error => error.message)));
+    expect(new Set(reasons)).toEqual(new Set(['Expected a JPEG that can be decoded, got one that is cut short']));
   });
 });

@@ -1,11 +1,7 @@
 /** Real archives of real JPEGs for the tests of this folder, made small, and cut into parts. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import sharp from 'sharp';
 import yazl from 'yazl';
 import type { ArchivePart } from '../../activities/download/types.ts';
-import { createFileStore } from '../../storage/file.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 
 /**
@@ -30,18 +26,6 @@ export async function eyeJpeg(seed: number, width = 240, height = 160, filling =
   return sharp(data, { raw: { width: info.width, height: info.height, channels: 3 } })
     .jpeg({ quality: 88 })
     .toBuffer();
-}
-
-/** A store in a folder of its own, and a place for temporary files beside it. */
-export async function temporaryStore(): Promise<{
-  store: ArtifactStore;
-  scratch: string;
-  remove: () => Promise<void>;
-}> {
-  const folder = await mkdtemp(join(tmpdir(), 'images-'));
-  const scratch = await mkdtemp(join(folder, 'scratch-'));
-  const store = createFileStore(join(folder, 'store'));
-  return { store, scratch, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
 export interface ZipOptions {
