@@ -8,6 +8,7 @@ import {
   type WorkflowHandle,
   WorkflowNotFoundError,
 } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { differences } from '../config/differences.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { contentKey } from '../storage/keys.ts';
@@ -89,12 +90,12 @@ function whyNot(memo: PlanMemo | undefined, plan: ExecutionPlan): string | null 
   return memo.code === plan.code ? null : 'the code of the workflows has changed';
 }
 
-/** The pipeline's result. @throws Error with the innermost failure's message, which is written for a person */
+/** The pipeline's result. @throws Error with the stated failure's message, which is written for a person */
 export async function resultOf(handle: PipelineHandle): Promise<PipelineResult> {
   try {
     return await handle.result();
   } catch (error) {
-    throw error instanceof WorkflowFailedError ? new Error(innermostMessage(error)) : error;
+    throw error instanceof WorkflowFailedError ? new Error(statedMessage(error)) : error;
   }
 }
 
@@ -135,8 +136,9 @@ async function childrenEnded(client: Client, run: string): Promise<void> {
   }
 }
 
-function innermostMessage(error: Error): string {
-  let innermost = error;
-  while (innermost.cause instanceof Error) innermost = innermost.cause;
-  return innermost.message;
+/** The failure that an activity or workflow stated, below the layers that say whose it is. */
+function statedMessage(error: Error): string {
+  let failure = error;
+  while (!(failure instanceof ApplicationFailure) && failure.cause instanceof Error) failure = failure.cause;
+  return failure.message;
 }

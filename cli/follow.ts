@@ -21,6 +21,7 @@ export interface FollowOptions {
 const TERMINAL_EVERY_MS = 500;
 /** Lines in a log file: seldom enough to read, often enough that nobody thinks it hangs. */
 const PLAIN_EVERY_MS = 10_000;
+const QUIET_MS = 25_000;
 const POLL_EVERY_MS = 1_000;
 /** So long nothing but a full disk, and the command ends. */
 const FULL_DISK_MS = 60_000;
@@ -44,6 +45,7 @@ export async function follow({ client, handle, run, screen, out }: FollowOptions
   const shown = new Set<Stage>();
   const disk = new FullDisk();
   let toldAt = 0;
+  let told = '';
   while (!ended) {
     const progress = await query(handle);
     if (progress) {
@@ -55,9 +57,12 @@ export async function follow({ client, handle, run, screen, out }: FollowOptions
         screen.picture(progressLines(view));
       } else {
         showEnded(progress, shown, screen);
-        if (Date.now() - toldAt >= PLAIN_EVERY_MS) {
+        const line = plainLine(view);
+        const quiet = Date.now() - toldAt;
+        if (quiet >= QUIET_MS || (quiet >= PLAIN_EVERY_MS && line !== told)) {
           toldAt = Date.now();
-          screen.line(`  ${plainLine(view)}`);
+          told = line;
+          screen.line(`  ${line}`);
         }
       }
       if (out !== undefined) await disk.check(out, live, progress);

@@ -43,10 +43,11 @@ program
 program
   .command('doctor')
   .description('what was found on this machine: Temporal CLI, Caffe, proxy, disk, memory')
+  .option('--out <dir>', 'where a run would write', './run')
   .addHelpText('after', '\nExample:\n  retinopathy doctor')
-  .action(async () => {
+  .action(async options => {
     const { doctor } = await import('./doctor.ts');
-    process.exitCode = await doctor();
+    process.exitCode = await doctor(options);
   });
 
 program

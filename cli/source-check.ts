@@ -9,7 +9,7 @@ export async function checkSource({ source, archive }: PipelineInput): Promise<v
   if (!source.startsWith('file:')) return;
   const folder = createFolderSource(source.slice('file:'.length));
   try {
-    pickFiles(await folder.list(), archive, folder.name);
+    pickFiles(await folder.list(new AbortController().signal), archive, folder.name);
   } catch (error) {
     throw new UserError((error as Error).message);
   }

@@ -118,7 +118,7 @@ export const pipelineInputSchema = z.strictObject({
       /** A caffemodel to start from, `file:PATH`; null starts from random weights. */
       weights: z
         .string()
-        .regex(/^file:.+$/)
+        .regex(/^file:.+$/, { error: '`file:PATH` or null' })
         .nullable()
         .default(null),
       seed: z
