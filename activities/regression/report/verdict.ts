@@ -1,0 +1,79 @@
+/** The verdict: two numbers with their intervals, and what to compare them with. */
+import type { Interval } from '../bootstrap.ts';
+import type { Metrics } from '../metrics.ts';
+import { REFERABLE } from '../split-names.ts';
+import { type Html, html } from './html.ts';
+import { count, fixed, percent, range, some } from './numbers.ts';
+import type { ReportData } from './report-data.ts';
+
+/** Private leaderboard of 2015: quadratic weighted kappa on Kaggle's test pictures. */
+const LEADERBOARD = [
+  { name: 'Winner of 2015 (Min-Pooling, B. Graham)', qwk: 0.8496 },
+  { name: 'Caffe, place 46 (I. Gamulin)', qwk: 0.631 },
+  { name: 'Caffe, place 82 (YerevaNN)', qwk: 0.5 },
+];
+
+export function isMadeUp(metrics: Metrics): boolean {
+  return metrics.source === 'synthetic';
+}
+
+export function renderVerdict({ metrics }: ReportData): Html {
+  const { regression, baseline, folds } = metrics;
+  const referable = metrics.splits[REFERABLE]!;
+  return html`
+<section aria-labelledby="verdict">
+  <h2 id="verdict" class="quiet">Verdict</h2>
+  ${isMadeUp(metrics) && html`<p class="banner"><strong>Made-up eyes.</strong> These figures show that the pipeline works from the first byte to this page. They say nothing about medicine.</p>`}
+  ${folds.unit === 'record' && html`<p class="banner warn"><strong>Leaking folds.</strong> The records were shuffled as in 2015, not by patient: ${percent(folds.leak.eyes)} of the test records have another version of the same eye in training, ${percent(folds.leak.patients)} the same patient. Every figure here is better than it would be for new patients.</p>`}
+  <div class="verdict">
+    ${figure('Agreement with the graded stage', regression.qwk, regression.qwkInterval, 'Quadratic weighted kappa: 1 is perfect, 0 is chance')}
+    ${figure('Referable disease found', referable.auc, referable.aucInterval, 'Area under the ROC curve, stage 2 and worse: 1 is perfect, 0.5 is chance')}
+  </div>
+  <p class="lead">On ${some(folds.test.eyes, 'eye')} of ${some(folds.test.patients, 'patient')} ${folds.unit === 'patient' ? 'that no network had seen' : 'of the test fold'},
+  the four networks and the regression give ${percent(regression.accuracy, 0)} of the eyes exactly the stage of the grader, and are off by ${fixed(regression.mae, 2)} stages on average.
+  ${regression.gain !== null && html`The regression is worth ${signed(regression.gain)} kappa (${intervalOf(regression.gainInterval)}) over adding up the four probabilities, which reaches ${fixed(baseline.qwk)}.`}</p>
+  ${isMadeUp(metrics) ? null : comparison(metrics)}
+</section>`;
+}
+
+function figure(title: string, value: number | null, interval: Interval | null, explanation: string): Html {
+  return html`
+    <div class="figure">
+      <h3>${title}</h3>
+      <p class="number">${fixed(value)}</p>
+      <p class="interval">${interval === null ? 'no interval: too few eyes' : html`95\u202f% interval <b>${range(interval)}</b>`}</p>
+      ${interval !== null && value !== null && whisker(value, interval)}
+      <p class="small">${explanation}</p>
+    </div>`;
+}
+
+/** Value and interval on a line from 0 to 1; a value below chance stands at the left end. */
+function whisker(value: number, interval: Interval): Html {
+  const at = (x: number) => `${(Math.min(1, Math.max(0, x)) * 100).toFixed(2)}%`;
+  return html`<svg class="whisker" aria-hidden="true" width="100%" height="24"><line class="scale" x1="0%" x2="100%" y1="9" y2="9"/><line class="span" x1="${at(interval[0])}" x2="${at(interval[1])}" y1="9" y2="9"/><circle cx="${at(value)}" cy="9" r="5"/></svg>`;
+}
+
+function comparison({ regression, majority, folds }: Metrics): Html {
+  const rows = [
+    ...LEADERBOARD.map(row => ({ ...row, interval: null as Interval | null, own: false })),
+    { name: 'This run', qwk: regression.qwk, interval: regression.qwkInterval, own: true },
+    { name: `Always stage ${majority.stage ?? 0} (majority guess)`, qwk: majority.qwk, interval: null, own: false },
+  ].sort((a, b) => (b.qwk ?? -1) - (a.qwk ?? -1));
+  return html`
+  <table class="bars">
+    <caption>Quadratic weighted kappa beside 2015. These ${count(folds.test.eyes)} eyes are held out from the training set and are not Kaggle\u2019s test pictures: the order of magnitude compares, the third decimal does not.</caption>
+    <thead><tr><th scope="col">Who</th><th scope="col" class="wide"><span class="hidden">Bar</span></th><th scope="col" class="num">Kappa</th></tr></thead>
+    <tbody>${rows.map(
+      row =>
+        html`<tr${row.own ? html` class="own"` : null}><th scope="row">${row.name}</th><td class="wide"><span class="bar" style="--share:${Math.max(0, row.qwk ?? 0).toFixed(4)}"></span></td><td class="num">${fixed(row.qwk)}${row.interval && html`<br><span class="small">${range(row.interval, 2)}</span>`}</td></tr>`,
+    )}</tbody>
+  </table>`;
+}
+
+function signed(value: number): string {
+  return value > 0 ? `+${fixed(value)}` : fixed(value);
+}
+
+function intervalOf(interval: Interval | null): string {
+  return interval === null ? 'no interval' : `95\u202f% interval ${fixed(interval[0])} to ${fixed(interval[1])}`;
+}

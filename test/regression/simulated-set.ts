@@ -1,0 +1,168 @@
+/** A set of eyes whose networks' probabilities have a known quality, in a store as the stages before the regression leave it. */
+
+import { seededRandom } from '../../activities/regression/random.ts';
+import { splitName } from '../../activities/regression/split-names.ts';
+import type { FitArgs, ReportArgs } from '../../activities/regression/types.ts';
+import type { RunRecord } from '../../activities/run/types.ts';
+import { type PartialPipelineInput, type PipelineInput, pipelineInputSchema } from '../../config/input.ts';
+import { crc32c } from '../../storage/checksum.ts';
+import type { Manifest, StageFolder } from '../../storage/manifest.ts';
+import type { ArtifactStore } from '../../storage/store.ts';
+
+export interface SimulatedSet {
+  patients: number;
+  seed: number;
+  /** Shares of the stages 0–4. */
+  stages?: number[];
+  /** Distance between stages in standard deviations of what a network sees: 0 is chance. */
+  quality?: number;
+  input?: PartialPipelineInput;
+  /** Gives the level a patient's eye has instead of the drawn one. */
+  levels?: (level: number, fold: string) => number;
+}
+
+const EVEN = [0.3, 0.2, 0.2, 0.15, 0.15];
+const VERSIONS = ['a', 'r', 'fa', 'fr'];
+
+/** Writes folds, scores, curves, manifests and run.json. */
+export async function writeSimulatedSet(
+  store: ArtifactStore,
+  set: SimulatedSet,
+): Promise<{ fit: FitArgs; report: ReportArgs; input: PipelineInput }> {
+  const input = pipelineInputSchema.parse(set.input ?? {});
+  const heads = input.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
+  const next = seededRandom(set.seed);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+  const shares = set.stages ?? EVEN;
+  const byRecord = input.folds.unit === 'record';
+  const folds = [`image,patient,level,fold${byRecord ? ',version' : ''}\n`];
+  const scores = heads.map(ks => [`image,version,level,fold,${ks.map(k => `p${k}`).join(',')}\n`]);
+  const foldOf = (at: number) => (at < 0.7 ? 'train' : at < 0.85 ? 'validation' : 'test');
+  for (let patient = 1; patient <= set.patients; patient++) {
+    const fold = foldOf(next());
+    const severity = next();
+    for (const side of ['left', 'right']) {
+      let at = next() < 0.85 ? severity : next();
+      let level = shares.findIndex(share => {
+        at -= share;
+        return at < 0;
+      });
+      if (level < 0) level = 4;
+      level = set.levels?.(level, fold) ?? level;
+      const image = `${patient}_${side}`;
+      if (!byRecord) folds.push(`${image},${patient},${level},${fold}\n`);
+      const seen = [0, 1, 2, 3].map(() => level + (normal() * 1.1) / (set.quality ?? 1));
+      for (const version of VERSIONS) {
+        const own = byRecord ? foldOf(next()) : fold;
+        if (byRecord) folds.push(`${image},${patient},${level},${own},${version}\n`);
+        if (own === 'train') continue;
+        const p = seen.map((x, k) => 1 / (1 + Math.exp(-1.7 * (x + normal() * 0.2 - k - 0.5))));
+        heads.forEach((ks, i) => {
+          scores[i]!.push(`${image},${version},${level},${own},${ks.map(k => p[k]!.toFixed(7)).join(',')}\n`);
+        });
+      }
+    }
+  }
+  const stages: RunRecord['stages'] = {};
+  const finish = async (
+    name: string,
+    stage: StageFolder,
+    key: string,
+    files: Record<string, string>,
+    counts: Record<string, number>,
+  ) => {
+    const outputs: Manifest['outputs'] = {};
+    for (const [file, text] of Object.entries(files)) {
+      const bytes = Buffer.from(text);
+      outputs[file] = { key: `stages/${stage}/${key}/${file}`, size: bytes.length, crc32c: crc32c(bytes) };
+      await store.put(outputs[file].key, bytes);
+    }
+    const manifest: Manifest = {
+      schemaVersion: 1,
+      stage,
+      key,
+      recipe: 1,
+      inputs: {},
+      parameters: {},
+      outputs,
+      counts,
+      seconds: 10,
+    };
+    await store.put(`stages/${stage}/${key}/manifest.json`, Buffer.from(JSON.stringify(manifest)));
+    stages[name] = { stage, key, reused: false, reason: '', seconds: 10, finished: true };
+    return `stages/${stage}/${key}`;
+  };
+  await finish('download', 'download', '00', {}, { parts: 5, bytes: 12_345_678, labels: set.patients * 2 });
+  await finish(
+    'prepare',
+    'prepare',
+    '11',
+    {},
+    {
+      entries: set.patients * 2 + 1,
+      pictures: set.patients * 2,
+      quarantined: 1,
+      crcErrors: 0,
+      bytes: 98_765_432,
+      unzipSeconds: 3.2,
+      augmentSeconds: 41.8,
+    },
+  );
+  const label = await finish('label', 'label', '22', { 'folds.csv': folds.join('') }, {});
+  const trainings: string[] = [];
+  for (const [i, ks] of heads.entries()) {
+    const name = ks.length > 1 ? 'train-four-heads' : `train-${'01234'.slice(0, i + 1)}-vs-${'01234'.slice(i + 1)}`;
+    const files = { 'scores.csv': scores[i]!.join(''), 'curves.csv': simulateCurves(ks, input.training.epochs) };
+    trainings.push(await finish(name, 'train', `3${i}`, files, {}));
+  }
+  const run = 'simulated';
+  const record: RunRecord = {
+    schemaVersion: 1,
+    run,
+    input,
+    versions: { retinopathy: '0.1.0', node: '20.20.0', caffe: '1.0.0' },
+    createdAt: '2026-01-02T03:04:05.000Z',
+    stages,
+  };
+  await store.put(`runs/${run}/run.json`, Buffer.from(JSON.stringify(record)));
+  const place = { run, prefix: 'stages/regress/44', label, trainings, input };
+  const times: Record<string, number> = { download: 4.2, prepare: 48, label: 9.6 };
+  return {
+    input,
+    fit: place,
+    report: {
+      ...place,
+      work: {
+        stages: [...Object.keys(stages), 'regress'].map(name => ({
+          name,
+          seconds: times[name] ?? (name === 'regress' ? 1.4 : 71),
+          reused: name === 'download',
+        })),
+        attempts: 41,
+        segmentsTrained: 40,
+        segmentsReused: 0,
+        segmentsRepeated: 1,
+        iterationsLost: 25,
+        secondsLost: 12.5,
+      },
+      images: { seen: set.patients * 2 + 1, quarantined: 1 },
+    },
+  };
+}
+
+function simulateCurves(heads: readonly number[], epochs: number): string {
+  const lines = ['split,epoch,iteration,metric,value'];
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const trunk = heads.length > 1 ? 'four heads' : splitName(heads[0]!);
+    for (let step = 1; step <= 10; step++) {
+      const at = epoch - 1 + step / 10;
+      lines.push(`${trunk},${epoch},${Math.round(at * 50)},loss,${0.25 + 0.45 * Math.exp(-at / 3)}`);
+    }
+    for (const k of heads) {
+      lines.push(`${splitName(k)},${epoch},${epoch * 50},validation auc,${0.93 - 0.4 * Math.exp(-epoch / 2)}`);
+      lines.push(`${splitName(k)},${epoch},${epoch * 50},validation accuracy,0.9`);
+      lines.push(`${splitName(k)},${epoch},${epoch * 50},validation loss,${0.3 + 0.4 * Math.exp(-epoch / 3)}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
