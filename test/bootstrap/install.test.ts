@@ -181,6 +181,16 @@ describe('start', () => {
   });
 });
 
+test('the lock file names every platform, or npm ci refuses it as out of step', async () => {
+  const { packages } = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));
+  const missing = Object.entries<{ optionalDependencies?: object }>(packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter(
+      name => !packages[`${path}/node_modules/${name}`] && !packages[`node_modules/${name}`],
+    ),
+  );
+  expect(missing).toEqual([]);
+});
+
 test('the engines of package.json are what the check says', async () => {
   expect(JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')).engines.node).toBe('>=20.19');
 });
