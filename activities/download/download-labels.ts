@@ -1,6 +1,7 @@
 /** The file of labels from its source into the store: whole in memory, unwrapped, checked and normalised. */
 import { crc32c } from '../../storage/checksum.ts';
-import type { ArtifactStore } from '../../storage/store.ts';
+import { bytesArtifact } from '../../storage/files.ts';
+import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
 import { Transient } from './http.ts';
 import { parseLabels } from './labels.ts';
@@ -34,10 +35,17 @@ export async function downloadLabels(
   const table = isZip ? await unwrapSmall(name, bytes, LIMIT) : { name, data: bytes };
   const { csv, rows, stages } = parseLabels(table.data, table.name);
   const normal = Buffer.from(csv);
-  const key = `archives/${folder}/labels.csv`;
-  // The same folder may hold labels of an earlier version of the source.
-  await store.put(key, normal, { overwrite: true });
-  return { key, size: normal.length, crc32c: crc32c(normal), rows, stages };
+  const artifact = bytesArtifact(`archives/${folder}/labels.csv`, normal);
+  return { ...(await putBeside(store, artifact, normal)), rows, stages };
+}
+
+/** Stores the bytes; under a name of their own where an earlier version of the source has left others, which may be in use. */
+async function putBeside(store: ArtifactStore, artifact: Artifact, bytes: Buffer): Promise<Artifact> {
+  const { key } = artifact;
+  if ((await store.put(key, bytes)).created || (await store.get(key)).equals(bytes)) return artifact;
+  const own = key.replace(/\.csv$/, `-${artifact.crc32c.toString(16).padStart(8, '0')}.csv`);
+  await store.put(own, bytes);
+  return { ...artifact, key: own };
 }
 
 async function readWhole(name: string, source: ArchiveSource, signal: AbortSignal): Promise<Buffer> {

@@ -1,11 +1,12 @@
 /** One part of the archive from its source into the store, unwrapped, once. */
 import type { Logger } from 'pino';
+import { sha256 } from '../../storage/checksum.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
 import { type FetchTools, fetchFile } from './fetch-file.ts';
-import { readPartRecord, removePartRecord, writePartRecord } from './part-record.ts';
+import { type PartRecord, readPartRecord, writePartRecord } from './part-record.ts';
 import { segmentSize } from './segments.ts';
-import { type ArchiveSource, SourceChanged, type SourceObject, tagOf } from './source.ts';
+import { type ArchiveSource, SourceChanged, type SourceObject, sameVersion, tagOf } from './source.ts';
 import { storedChecksums } from './stored.ts';
 import type { ArchivePart, DownloadedPart } from './types.ts';
 import { inflateStored, readWrapper, type WrappedFile } from './wrapper.ts';
@@ -22,25 +23,19 @@ const RESTARTS = 3;
 
 /**
  * Brings `name` into `archives/<folder>/`. Finished work is found by its record, which is written last and names the version
- * of the source it was made from; then nothing is fetched.
+ * of the source it was made from; then nothing is fetched. Another version never replaces a finished one, which others may be
+ * reading: it gets a folder of its own.
  * @throws `BadArchive` when it comes wrapped and the wrapper is damaged
  */
 export async function downloadPart(name: string, tools: PartTools): Promise<DownloadedPart> {
   const { source, folder, store, log, signal } = tools;
-  const key = `archives/${folder}/${name}`;
-  const recordKey = `${key}.part.json`;
-  const record = await readPartRecord(store, recordKey);
+  const first = `archives/${folder}/${name}`;
+  const record = await readPartRecord(store, first);
   let opened = await source.open(name, signal, record?.version);
-  if (opened === 'unchanged') {
-    const { part } = record!;
-    await removeWrapper(store, part, key);
-    return { ...part, fetched: 0, reused: true };
-  }
-  if (record) {
-    log.warn({ part: name }, `${name} is another file at its source than the one in the store: it is fetched again`);
-    await removePartRecord(store, recordKey);
-  }
+  if (opened === 'unchanged') return reuse(record!, first, store);
+  if (record) log.warn({ part: name }, `${name} is another file at its source than the one in the store`);
 
+  let before = 0;
   let fetched = 0;
   const counting: PartTools = {
     ...tools,
@@ -49,11 +44,14 @@ export async function downloadPart(name: string, tools: PartTools): Promise<Down
       tools.onProgress({ ...progress, fetched });
     },
   };
-  let before = 0;
   for (let restarts = 0; ; restarts += 1) {
+    const { version } = opened;
+    const key = record ? `archives/${folder}/${sha256(tagOf(version)).slice(0, 8)}/${name}` : first;
+    const earlier = record && (await readPartRecord(store, key));
+    if (earlier && sameVersion(earlier.version, version)) return reuse(earlier, key, store);
     try {
       const part = await fetchAndUnwrap(name, opened, key, counting);
-      await writePartRecord(store, recordKey, { version: opened.version, part });
+      await writePartRecord(store, key, { version, part });
       await removeWrapper(store, part, key);
       return { ...part, fetched, reused: false };
     } catch (error) {
@@ -66,6 +64,11 @@ export async function downloadPart(name: string, tools: PartTools): Promise<Down
       opened = await openAnew(name, source, signal);
     }
   }
+}
+
+async function reuse({ part }: PartRecord, key: string, store: ArtifactStore): Promise<DownloadedPart> {
+  await removeWrapper(store, part, key);
+  return { ...part, fetched: 0, reused: true };
 }
 
 async function openAnew(name: string, source: ArchiveSource, signal: AbortSignal): Promise<SourceObject> {

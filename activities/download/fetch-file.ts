@@ -107,16 +107,16 @@ async function fetchSegments(
       checksums[n] = checksum;
     }
   };
-  let first: { error: unknown } | undefined;
+  const failures: unknown[] = [];
   await Promise.all(
     Array.from({ length: segments.inFlight }, () =>
       take().catch(error => {
-        first ??= { error };
+        failures.push(error);
         stop.abort();
       }),
     ),
   );
-  if (first) throw (first as { error: unknown }).error;
+  if (failures.length > 0) throw failures[0];
   return checksums as number[];
 }
 

@@ -22,7 +22,12 @@ export function createDownloadActivities(
 ): DownloadActivities {
   const { store, log } = services;
   const http = createHttp(services.env);
-  const open = (args: ListFilesArgs): Promise<ArchiveSource> => openSource(args, { services, http, patience });
+  const warned = new Set<string>();
+  const warn = (message: string) => {
+    if (!warned.has(message)) log.warn(message);
+    warned.add(message);
+  };
+  const open = (args: ListFilesArgs): Promise<ArchiveSource> => openSource(args, { services, http, patience, warn });
   const listed = ({ name, size }: SourceFile) => ({ name, size });
 
   return {
@@ -34,7 +39,7 @@ export function createDownloadActivities(
         const picked = pickFiles(await source.list(signal), args.archive, source.name);
         return {
           folder: source.folder,
-          fingerprint: fingerprintOf(picked),
+          fingerprint: fingerprintOf(source.folder, picked),
           parts: picked.parts.map(listed),
           labels: picked.labels && listed(picked.labels),
         };

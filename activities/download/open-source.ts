@@ -16,12 +16,14 @@ export interface SourceTools {
   services: ActivityServices;
   http: Http;
   patience: Patience;
+  /** Tells a person; the same thing is worth telling once. */
+  warn(message: string): void;
 }
 
 /** @throws `BadInput` or `AccessDenied` when the source cannot be what the input says */
 export async function openSource(
   args: ListFilesArgs,
-  { services, http, patience }: SourceTools,
+  { services, http, patience, warn }: SourceTools,
 ): Promise<ArchiveSource> {
   const { source, synthetic } = args;
   const { competition } = args.archive;
@@ -41,7 +43,7 @@ export async function openSource(
   const base = parseBase(source === 'kaggle' ? KAGGLE : source);
   const allowed = mayReceiveCredentials(base, services.env);
   const credentials = allowed ? await findCredentials(services.env) : ANONYMOUS;
-  for (const warning of credentials.warnings) services.log.warn(warning);
+  credentials.warnings.forEach(warn);
   if (source === 'kaggle') {
     return kaggle(base, `the competition ${competition}`, `kaggle-${competition}`, credentials);
   }

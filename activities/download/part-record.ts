@@ -1,4 +1,4 @@
-/** `archives/<folder>/<part>.part.json`: says that a part is finished, and from which version of its source. Written last. */
+/** `<part>.part.json` beside a part: says that a part is finished, and from which version of its source. Written last. */
 import { z } from 'zod';
 import { getIfThere } from '../../storage/files.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
@@ -11,14 +11,16 @@ const recordSchema = z.object({
   part: z.object({ name: z.string(), key: z.string(), offset: z.int(), size: z.int(), crc32c: z.int() }),
 });
 
+const recordOf = (key: string) => `${key}.part.json`;
+
 export interface PartRecord {
   version: SourceVersion;
   part: ArchivePart;
 }
 
-/** The record, if what it speaks of is there. */
+/** The record of the part `key`, if what it speaks of is there. */
 export async function readPartRecord(store: ArtifactStore, key: string): Promise<PartRecord | undefined> {
-  const bytes = await getIfThere(store, key);
+  const bytes = await getIfThere(store, recordOf(key));
   const parsed = recordSchema.safeParse(bytes && parseJson(bytes.toString()));
   if (!parsed.success) return undefined;
   const { version, part } = parsed.data;
@@ -30,10 +32,10 @@ export async function writePartRecord(store: ArtifactStore, key: string, record:
   const { name, key: at, offset, size, crc32c } = record.part;
   const part: ArchivePart = { name, key: at, offset, size, crc32c };
   const { version } = record;
-  await store.put(key, Buffer.from(`${JSON.stringify({ schemaVersion: 1, version, part })}\n`), { overwrite: true });
+  await store.put(recordOf(key), Buffer.from(`${JSON.stringify({ schemaVersion: 1, version, part })}\n`), {
+    overwrite: true,
+  });
 }
-
-export const removePartRecord = (store: ArtifactStore, key: string) => store.remove(key);
 
 function parseJson(text: string): unknown {
   try {

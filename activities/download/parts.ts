@@ -43,10 +43,13 @@ export function pickFiles(
   return { parts: wanted.map(name => byName.get(name)!), labels: pickLabels(byName, archive.labels, source) };
 }
 
-/** A hash of names, sizes and dates: equal listings, equal fingerprints. */
-export function fingerprintOf({ parts, labels }: PickedFiles): string {
+/**
+ * A hash of the source's folder and its files' names, sizes and dates. Equal listings of two sources may stand for unequal
+ * bytes: the folder keeps them apart.
+ */
+export function fingerprintOf(folder: string, { parts, labels }: PickedFiles): string {
   const rows = [...parts, ...(labels ? [labels] : [])].map(({ name, size, date }) => [name, size, date]);
-  return sha256(JSON.stringify(rows)).slice(0, 16);
+  return sha256(JSON.stringify([folder, rows])).slice(0, 16);
 }
 
 function pickLabels(byName: Map<string, SourceFile>, name: string | null, source: string): SourceFile | null {

@@ -55,6 +55,19 @@ describe('a folder as the source', () => {
     expect(after.folder).toBe(before.folder);
   });
 
+  it('may get other labels, which leave the earlier ones as they are', async () => {
+    const { run } = activitiesOn(services);
+    const args = { ...argsFor(`file:${folder}`), folder: 'here', file: { name: 'trainLabels.csv', size: 0 } };
+    await write('trainLabels.csv', LABELS);
+    const before = await run('downloadLabels', args);
+    expect(await run('downloadLabels', args)).toEqual(before);
+    await write('trainLabels.csv', 'image,level\n10_left,3\n');
+    const after = await run('downloadLabels', args);
+    expect(after).toMatchObject({ rows: 1, stages: [0, 0, 0, 1, 0] });
+    expect((await services.store.get(before.key)).toString()).toBe(LABELS);
+    expect((await services.store.get(after.key)).toString()).toBe('image,level\n10_left,3\n');
+  });
+
   it('is refused with what is wrong', async () => {
     const { run } = activitiesOn(services);
     const list = async (archive = {}, path = folder) => {
