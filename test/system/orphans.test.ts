@@ -62,6 +62,7 @@ const node = [process.execPath, ...FAMILY];
 
 /** The program of that name on a Mac takes other options. */
 const script = process.platform === 'linux' ? await which('script') : null;
+const setpriv = process.platform === 'linux' ? await which('setpriv') : null;
 
 describe.concurrent('nothing is left after', () => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGKILL'] as const) {
@@ -119,6 +120,20 @@ describe.concurrent('nothing is left after', () => {
     process.kill(family.node, 'SIGKILL');
     await expectNothingLeft(family);
   });
+});
+
+test.skipIf(setpriv === null)('the child itself dies even if guardian and parent are killed at once', async () => {
+  const family = await startFamily(node);
+  const [guardian, child] = ['groups=', 'sleep 1000'].map(
+    text => family.all.find(({ ppid, command }) => ppid === family.node && command.includes(text))!,
+  );
+  process.kill(family.node, 'SIGSTOP');
+  process.kill(guardian!.pid, 'SIGKILL');
+  process.kill(family.node, 'SIGKILL');
+  const left = await leftOf([child!], WITHIN_MS);
+  process.kill(-child!.pid, 'SIGKILL');
+  expect(left).toEqual([]);
+  await expectNothingLeft(family);
 });
 
 test('a shell that closes does not end what npm runs', async () => {
