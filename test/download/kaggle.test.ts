@@ -1,5 +1,8 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findCredentials, mayReceiveCredentials } from '../../activities/download/credentials.ts';
 import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../demo/kaggle-server.ts';
@@ -69,6 +72,43 @@ describe('a Kaggle-compatible source', () => {
     );
     expect(failure).toMatchObject({ nonRetryable: true, type: 'BadInput' });
     expect(failure.message).toMatch(/^Expected 5 parts of train\.zip, got 4: train\.zip\.005 is missing in /);
+  });
+});
+
+describe('a proxy in the environment', () => {
+  it('is used for other hosts, and never for loopback', async () => {
+    const asked: string[] = [];
+    const tunnels: Duplex[] = [];
+    const proxy = createServer().on('connect', (request, client) => {
+      asked.push(request.url!);
+      tunnels.push(client);
+      const onward = connect(Number(new URL(server!.url).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        client.pipe(onward).pipe(client);
+      });
+      for (const [end, other] of [
+        [client, onward],
+        [onward, client],
+      ] as const)
+        end.on('error', () => other.destroy());
+    });
+    await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = proxy.address() as AddressInfo;
+      services.env = {
+        ...services.env,
+        HTTP_PROXY: `http://127.0.0.1:${port}`,
+        RETINOPATHY_KAGGLE_HOSTS: 'kaggle.example',
+      };
+      const { part, args } = await serve();
+      await part(args);
+      expect(asked).toEqual([]);
+      await part({ ...args, source: 'http://kaggle.example' });
+      expect(asked).toEqual(['kaggle.example:80']);
+    } finally {
+      for (const tunnel of tunnels) tunnel.destroy();
+      await new Promise(resolve => proxy.close(resolve));
+    }
   });
 });
 
