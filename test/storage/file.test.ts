@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { link, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -57,6 +57,22 @@ describe('file store', () => {
     const old = new Date(Date.now() - 8 * 24 * 3600 * 1000);
     await utimes(journal, old, old);
     await createFileStore(folder).put('another', bytesOf(1, 1));
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('never writes to a file that has become an object', async () => {
+    const upload = await store.openUpload('a', options);
+    await put(bytesOf(1, 500), upload);
+    await upload.put(1, bytesOf(2, 500), crc32c(bytesOf(2, 500)));
+    await upload.close();
+    // As after a kill between the object's appearing and the tidying up.
+    const [left] = await leftovers();
+    await link(join(folder, '.tmp', 'uploads', left!, 'data'), join(folder, 'a'));
+    const again = await createFileStore(folder).openUpload('a', options);
+    expect(again.done.size).toBe(0);
+    await put(bytesOf(3, 500), again);
+    await again.abort();
+    expect((await store.get('a')).equals(Buffer.concat([bytesOf(1, 500), bytesOf(2, 500)]))).toBe(true);
     expect(await leftovers()).toEqual([]);
   });
 
