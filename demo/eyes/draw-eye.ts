@@ -70,8 +70,8 @@ function gradients(random: Random, palette: Palette): string {
     ]),
     radial('rim', palette.rim, [
       [0, 1],
-      [0.84, 0.95],
-      [0.95, 0.7],
+      [0.9, 1],
+      [0.96, 0.75],
       [1, 0],
     ]),
     radial('cup', palette.cup, [
@@ -143,8 +143,8 @@ function choroid(random: Random, { disc: { x, y } }: Anatomy, palette: Palette, 
   });
   const half = streaks.length / 2;
   return (
-    stroked(streaks.slice(0, half), palette.choroid, 30, 0.2 * tessellation) +
-    stroked(streaks.slice(half), palette.choroid, 17, 0.3 * tessellation)
+    stroked(streaks.slice(0, half), palette.choroid, 30, 0.28 * tessellation) +
+    stroked(streaks.slice(half), palette.choroid, 17, 0.4 * tessellation)
   );
 }
 
@@ -168,7 +168,7 @@ function vessels(tree: { arteries: Vessel[]; veins: Vessel[] }, palette: Palette
     const wide = list.filter(vessel => vessel.widths[0]! >= 9);
     const fine = list.filter(vessel => vessel.widths[0]! < 9);
     const path = (some: readonly Vessel[]) => some.map(vessel => polygon(outline(vessel)));
-    return filled(path(fine), colour, 0.62) + filled(path(wide), colour, 0.86);
+    return filled(path(fine), colour, 0.6) + filled(path(wide), colour, 0.85);
   };
   const reflexes = tree.arteries.filter(vessel => vessel.widths[0]! > 13).map(vessel => line(vessel.points.slice(2)));
   return (
@@ -185,7 +185,7 @@ function distractions(random: Random, anatomy: Anatomy, palette: Palette, patien
     const spot = around(random, anatomy, fovea, 190);
     parts.push(disc('drusen', spot.x, spot.y, random.between(6, 15)));
   }
-  const spots = random.chance(0.3) ? random.whole(1, 4) : 0;
+  const spots = random.chance(0.18) ? random.whole(1, 4) : 0;
   const pigment = Array.from({ length: spots }, () =>
     blob(random, somewhere(random, anatomy), random.between(5, 16), { ragged: 0.3 }),
   );
@@ -195,13 +195,13 @@ function distractions(random: Random, anatomy: Anatomy, palette: Palette, patien
       parts.push(disc('sheen', at.x + 0.42 * d, at.y + up * 0.55 * d, 0.55 * d, 0.2 * d, up * 38));
     }
   }
-  if (random.chance(0.25)) {
+  if (random.chance(0.18)) {
     for (let i = random.whole(1, 5); i > 0; i--) {
       const ghost = somewhere(random, anatomy);
       parts.push(disc('ghost', ghost.x, ghost.y, random.between(10, 26)));
     }
   }
-  if (random.chance(0.25)) {
+  if (random.chance(0.15)) {
     const dust = Array.from({ length: random.whole(1, 5) }, () =>
       blob(random, somewhere(random, anatomy), random.between(4, 9), { ragged: 0.4 }),
     );
@@ -240,7 +240,7 @@ function beforeVessels(lesions: Lesions, palette: Palette, random: Random): stri
   );
   return (
     wool.join('') +
-    filled(lesions.flames, palette.blood, 0.72) +
+    filled(lesions.flames, palette.blood, 0.66) +
     filled(lesions.haemorrhages, palette.blood, 0.85) +
     filled(lesions.aneurysms, palette.aneurysm, 0.9) +
     stroked(lesions.newVessels, mix(palette.vein, palette.artery, 0.5), 3.2, 0.85) +

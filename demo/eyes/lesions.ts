@@ -23,20 +23,21 @@ export interface IllEye {
   exudative: number;
 }
 
-/** Mean numbers at severity 0, 1, … 5; in between they rise linearly. */
+/** Mean numbers at severity 0, 0.5, 1, … 5; in between they change linearly. */
 const MEANS = {
-  aneurysms: [0, 1.2, 7, 15, 24, 26],
-  haemorrhages: [0, 0, 1.5, 8, 22, 24],
-  flames: [0, 0, 0.2, 2, 6, 6],
-  exudateGroups: [0, 0, 0.5, 1.6, 2.6, 2.8],
-  cottonWool: [0, 0, 0.1, 1, 3, 3.5],
-  shunts: [0, 0, 0, 0.4, 4, 4],
-  tufts: [0, 0, 0, 0, 0.5, 4],
+  aneurysms: [0, 0.3, 4, 10, 14, 17, 21, 25, 28, 28, 28],
+  haemorrhages: [0, 0, 0.3, 1.5, 4, 8, 13, 20, 26, 26, 26],
+  flames: [0, 0, 0, 0.1, 0.4, 1, 2.2, 4, 6, 6, 6],
+  exudateGroups: [0, 0, 0.05, 0.3, 0.8, 1.4, 2, 2.6, 3, 3, 3],
+  cottonWool: [0, 0, 0, 0, 0.2, 0.6, 1.3, 2.2, 3.2, 3.5, 3.5],
+  shunts: [0, 0, 0, 0, 0, 0, 0.5, 2, 4, 4, 4],
+  tufts: [0, 0, 0, 0, 0, 0, 0, 0, 0.8, 3.5, 5],
 } as const;
 
 function meanAt(table: readonly number[], severity: number): number {
-  const below = Math.min(4, Math.floor(severity));
-  return table[below]! + (table[below + 1]! - table[below]!) * (severity - below);
+  const place = severity * 2;
+  const below = Math.min(table.length - 2, Math.floor(place));
+  return table[below]! + (table[below + 1]! - table[below]!) * (place - below);
 }
 
 function exudateGroup(random: Random, anatomy: Anatomy): string[] {
@@ -57,8 +58,8 @@ function tuft(random: Random, anatomy: Anatomy): string[] {
   const centre = onDisc
     ? anatomy.disc
     : around(random, anatomy, { x: anatomy.disc.x + 250, y: random.sign() * 480 }, 180);
-  const size = random.between(35, 80);
-  return Array.from({ length: random.whole(9, 16) }, () => {
+  const size = random.between(45, 95);
+  return Array.from({ length: random.whole(11, 18) }, () => {
     let angle = random.between(0, 2 * Math.PI);
     let point = { x: centre.x + random.normal(0, size / 3), y: centre.y + random.normal(0, size / 3) };
     const turn = random.sign() * random.between(0.25, 0.6);
@@ -108,11 +109,11 @@ export function makeLesions(
   const times = <Item>(count: number, make: () => Item): Item[] => Array.from({ length: count }, make);
   const posterior = () =>
     random.chance(0.6) ? around(random, anatomy, anatomy.fovea, 360) : somewhere(random, anatomy, 900);
-  const proliferative = Math.max(0, Math.min(1, severity - 3.9));
+  const proliferative = Math.max(0, Math.min(1, (severity - 3.8) * 2));
 
   return {
     aneurysms: times(many('aneurysms'), () =>
-      blob(random, posterior(), random.between(5, 9.5), { ragged: 0.12, corners: 6 }),
+      blob(random, posterior(), random.between(7.5, 13.5), { ragged: 0.12, corners: 6 }),
     ),
     haemorrhages: times(many('haemorrhages'), () =>
       blob(random, posterior(), 8 + 20 * random.next() ** 2, { ragged: 0.35, stretch: random.between(1, 1.4) }),
@@ -136,7 +137,7 @@ export function makeLesions(
       ...times(many('shunts'), () => tuft(random, anatomy).slice(0, 2)).flat(),
       ...times(many('tufts'), () => tuft(random, anatomy)).flat(),
     ],
-    preretinal: times(random.poisson(0.8 * proliferative), () => boat(random, anatomy, down)),
-    scars: random.chance(0.35 * proliferative) ? laserScars(random, anatomy) : [],
+    preretinal: times(random.poisson(1.3 * proliferative), () => boat(random, anatomy, down)),
+    scars: random.chance(0.55 * proliferative) ? laserScars(random, anatomy) : [],
   };
 }

@@ -47,7 +47,7 @@ export const STAGE_SHARES = {
 export type StageMix = keyof typeof STAGE_SHARES;
 
 /** Correlation of the two eyes' illness: fellow eyes get the same label in 85–90 %, as in the competition (87.2 %). */
-const FELLOW_CORRELATION = 0.991;
+const FELLOW_CORRELATION: Record<StageMix, number> = { even: 0.991, competition: 0.983 };
 /** Correlation of what the grader wrote with the eye's true state: one grade an eye, never adjudicated. */
 const GRADER_CORRELATION = 0.95;
 
@@ -93,13 +93,14 @@ export function makePatient(seed: number, index: number, mix: StageMix): Patient
   const start = new Random(seed, 'ranks').next();
   const rank = (start + index * 0.6180339887498949) % 1;
   const graded = normalQuantile(Math.min(Math.max(rank, 1e-6), 1 - 1e-6));
+  const shared = FELLOW_CORRELATION[mix];
   // The grader sees both eyes and is strict or lenient with both.
   const grader = random.normal();
   const patientLoad = random.normal(0, 0.25);
   const id = 10 + 2 * index + random.whole(0, 1);
   const eyes = (['left', 'right'] as const).map((side): EyePlan => {
     const own = random.normal();
-    const z = Math.sqrt(FELLOW_CORRELATION) * graded + Math.sqrt(1 - FELLOW_CORRELATION) * own;
+    const z = Math.sqrt(shared) * graded + Math.sqrt(1 - shared) * own;
     const truth =
       GRADER_CORRELATION * z + Math.sqrt(1 - GRADER_CORRELATION ** 2) * (0.8 * grader + 0.6 * random.normal());
     return {
@@ -115,7 +116,7 @@ export function makePatient(seed: number, index: number, mix: StageMix): Patient
     pigment: choosePigment(random),
     camera: chooseCamera(random),
     exudative: Math.exp(random.normal(-0.15, 0.6)),
-    drusen: random.chance(0.22) ? random.whole(4, 30) : 0,
+    drusen: random.chance(0.14) ? random.whole(4, 26) : 0,
     discToFovea: random.normal(690, 30),
     discRadius: random.normal(122, 8),
     tortuosity: Math.exp(random.normal(0, 0.3)),

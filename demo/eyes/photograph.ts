@@ -46,11 +46,11 @@ function expose(random: Random, { cataract, camera }: Patient): Exposure {
   const off = random.between(0, 2 * Math.PI);
   const smudged = random.chance(0.3);
   return {
-    gain: Math.min(1.25, Math.exp(random.normal(-0.2, 0.24))),
+    gain: Math.min(1.25, Math.exp(random.normal(-0.12, 0.27))),
     tiltX: random.normal(0, 0.1),
     tiltY: random.normal(0, 0.08),
     falloff: random.between(0.12, 0.42),
-    stray: random.chance(0.55) ? random.between(0.1, 0.65) : random.between(0, 0.1),
+    stray: random.chance(0.55) ? random.between(0.1, 0.8) : random.between(0, 0.12),
     strayX: Math.cos(angle),
     strayY: Math.sin(angle) * 0.5,
     veil: cataract * random.between(0.6, 1.1),

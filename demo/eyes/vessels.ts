@@ -32,13 +32,16 @@ function arcade(random: Random, anatomy: Anatomy, temporal: boolean, up: number,
   const rise = random.between(1.5, 2.1);
   const slope = random.between(0.6, 1.3);
   const bend = random.between(-0.1, 0.3);
+  const droop = random.between(-0.08, 0.3);
   const phase = random.between(0, 6);
-  const wave = random.between(0.01, 0.024) * d * options.tortuosity;
+  const wave = random.between(0.014, 0.034) * d * options.tortuosity;
   const points: Point[] = [];
   for (let s = 0; s < 3; s += 0.02) {
     const wiggle = wave * (Math.sin(s * 9 + phase) + 0.5 * Math.sin(s * 21 + 2 * phase)) * Math.min(1, s * 4);
     const x = temporal ? 0.9 * d * s * s : -0.75 * d * s;
-    const y = temporal ? height * (1 - Math.exp(-rise * s)) : 0.75 * d * s * slope * (1 - bend * s);
+    const y = temporal
+      ? height * (1 - Math.exp(-rise * s)) * (1 - droop * Math.max(0, s - 0.7))
+      : 0.75 * d * s * slope * (1 - bend * s);
     const point = { x: disc.x + x + 0.5 * wiggle, y: disc.y + up * (y + wiggle) };
     const last = points.at(-1);
     if (last && distance(last, point) < STEP * 0.8) continue;
@@ -110,6 +113,11 @@ function branchOff(random: Random, anatomy: Anatomy, vessel: Vessel, depth: numb
   return grown;
 }
 
+/** Vessels come up through the disc's nasal half, each at a place of its own. */
+function rootOf(random: Random, { disc, discRadius: r }: Anatomy): Point {
+  return { x: disc.x + r * random.between(-0.4, 0.15), y: disc.y + r * random.normal(0, 0.14) };
+}
+
 /** Grows the vessels of one eye. */
 export function growVessels(random: Random, anatomy: Anatomy, options: VesselOptions): VesselTree {
   const tree: VesselTree = { arteries: [], veins: [] };
@@ -117,8 +125,8 @@ export function growVessels(random: Random, anatomy: Anatomy, options: VesselOpt
   for (const temporal of [true, false]) {
     for (const up of [-1, 1]) {
       for (const kind of ['veins', 'arteries'] as const) {
-        const points = arcade(random, anatomy, temporal, up, options);
-        const strength = (temporal ? 1 : 0.7) * calibre * (kind === 'veins' ? 27 : 19) * random.between(0.88, 1.12);
+        const points = arcade(random, { ...anatomy, disc: rootOf(random, anatomy) }, temporal, up, options);
+        const strength = (temporal ? 1 : 0.62) * calibre * (kind === 'veins' ? 24 : 17) * random.between(0.88, 1.12);
         const beading = kind === 'veins' ? options.beading : 0;
         const main = { points, widths: taper(random, points, strength, 0.5, beading) };
         tree[kind].push(main, ...branchOff(random, anatomy, main, 0, { ...options, beading }));
@@ -132,10 +140,8 @@ export function growVessels(random: Random, anatomy: Anatomy, options: VesselOpt
     const { disc, discRadius } = anatomy;
     const from = { x: disc.x + discRadius * Math.cos(heading), y: disc.y + discRadius * Math.sin(heading) };
     const points = wander(random, anatomy, from, heading, random.between(220, 480), options.tortuosity);
-    const vessel = {
-      points: [disc, ...points],
-      widths: taper(random, [disc, ...points], random.between(6, 10), 0.4, 0),
-    };
+    const path = [rootOf(random, anatomy), ...points];
+    const vessel = { points: path, widths: taper(random, path, random.between(5, 9), 0.4, 0) };
     tree[i % 2 ? 'veins' : 'arteries'].push(vessel, ...branchOff(random, anatomy, vessel, 1, options));
   }
   return tree;
