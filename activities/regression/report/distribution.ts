@@ -8,7 +8,9 @@ import { STAGE_NAMES } from './stages.ts';
 const WIDTH = 360;
 const LEFT = 8;
 const RIGHT = 8;
-const ROW = 52;
+const ROW = 62;
+/** Room for a row's title above its bars. */
+const TITLE = 24;
 const TOP = 22;
 const BINS = 45;
 
@@ -28,7 +30,7 @@ export function renderDistribution({ metrics, predictions }: ReportData): Html {
         <thead><tr><th scope="col">Between</th><th scope="col" class="num">Cut</th><th scope="col" class="num">Halfway</th></tr></thead>
         <tbody>${cuts.map((cut, k) => html`<tr><th scope="row">${k} and ${k + 1}</th><td class="num">${fixed(cut)}</td><td class="num">${fixed(k + 0.5, 1)}</td></tr>`)}</tbody>
       </table>
-      <p class="small">Ridge strength ${Number(metrics.regression.ridge.strength.toPrecision(3))}, ${STRENGTH_BY[metrics.regression.ridge.by]}. Fitted on ${some(metrics.regression.fittedOn.eyes, 'eye')} of ${some(metrics.regression.fittedOn.patients, 'patient')} of the validation fold, where kappa is ${fixed(metrics.regression.fittedOn.qwk)}.</p>
+      <p class="small">Ridge strength ${Number(metrics.regression.ridge.strength.toPrecision(3))}, ${STRENGTH_BY[metrics.regression.ridge.by]}. Fitted on ${some(metrics.regression.fittedOn.eyes, metrics.folds.unit === 'record' ? 'record' : 'eye')} of ${some(metrics.regression.fittedOn.patients, 'patient')} of the validation fold, where kappa is ${fixed(metrics.regression.fittedOn.qwk)}.</p>
     </div>
   </div>
 </section>`;
@@ -70,7 +72,7 @@ function drawRows(test: readonly ReadPrediction[], cuts: readonly number[]): Htm
       ...inView,
     ) + 0.1;
   const x = (score: number) => LEFT + ((score - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
-  const height = TOP + ROW * STAGE_NAMES.length + 30;
+  const height = TOP + ROW * STAGE_NAMES.length + 40;
   const bottom = TOP + ROW * STAGE_NAMES.length;
   const ticks = Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, i) => Math.ceil(low) + i);
   const rows = STAGE_NAMES.map((name, stage) => {
@@ -84,14 +86,14 @@ function drawRows(test: readonly ReadPrediction[], cuts: readonly number[]): Htm
       (n, i) =>
         n === 0
           ? null
-          : html`<rect x="${(LEFT + i * step + 0.5).toFixed(1)}" y="${(base - (n / most) * (ROW - 24)).toFixed(1)}" width="${(step - 1).toFixed(1)}" height="${((n / most) * (ROW - 24)).toFixed(1)}" fill="var(--s${stage})"/>`,
-    )}<text x="${LEFT}" y="${base - ROW + 20}" font-size="12" fill="var(--ink)">${stage} ${name} <tspan fill="var(--soft)">${some(eyes.length, 'eye')}</tspan></text>`;
+          : html`<rect x="${(LEFT + i * step + 0.5).toFixed(1)}" y="${(base - (n / most) * (ROW - TITLE - 8)).toFixed(1)}" width="${(step - 1).toFixed(1)}" height="${((n / most) * (ROW - TITLE - 8)).toFixed(1)}" fill="var(--s${stage})"/>`,
+    )}<text x="${LEFT}" y="${base - ROW + 22}" font-size="12" fill="var(--ink)" stroke="var(--paper)" stroke-width="4" paint-order="stroke">${stage} ${name} <tspan fill="var(--soft)">${some(eyes.length, 'eye')}</tspan></text>`;
   });
-  return html`<svg role="img" class="chart" viewBox="0 0 ${WIDTH} ${height}" aria-label="Histograms of the score within each graded stage, with the cuts at ${cuts.map(cut => fixed(cut, 2)).join(', ')}">${rows}${cuts.map(
+  return html`<svg role="img" class="chart" viewBox="0 0 ${WIDTH} ${height}" aria-label="Histograms of the score within each graded stage, with the cuts at ${cuts.map(cut => fixed(cut, 2)).join(', ')}">${cuts.map(
     (cut, k) =>
       html`<line x1="${x(cut).toFixed(1)}" x2="${x(cut).toFixed(1)}" y1="${TOP - 6}" y2="${bottom}" stroke="var(--second)" stroke-width="1.5" stroke-dasharray="4 3"/><text x="${x(cut).toFixed(1)}" y="${TOP - 10}" font-size="11" text-anchor="middle" fill="var(--second)">${k}|${k + 1}</text>`,
-  )}<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${bottom}" y2="${bottom}" stroke="var(--rule-strong)"/>${ticks.map(
+  )}${rows}<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${bottom}" y2="${bottom}" stroke="var(--rule-strong)"/>${ticks.map(
     tick =>
       html`<text x="${x(tick).toFixed(1)}" y="${bottom + 15}" font-size="12" text-anchor="middle" fill="var(--soft)">${fixed(tick, 0)}</text>`,
-  )}<text x="${WIDTH / 2}" y="${bottom + 28}" font-size="12" text-anchor="middle" fill="var(--soft)">Score of the regression</text></svg>`;
+  )}<text x="${WIDTH / 2}" y="${bottom + 35}" font-size="12" text-anchor="middle" fill="var(--soft)">Score of the regression</text></svg>`;
 }

@@ -33,7 +33,7 @@ export function renderReport(data: ReportData): string {
 <body>
 <header>
   <p class="kicker">Diabetic retinopathy</p>
-  <h1>Four networks, one stage</h1>
+  <h1>Four predictions, one stage</h1>
   <p class="small">Run <b>${metrics.run}</b> on ${origin}${createdAt !== null && html`, started ${createdAt.slice(0, 16).replace('T', ' ')} UTC`}</p>
 </header>
 <main>${renderVerdict(data)}${renderSplits(data)}${renderStages(data)}${renderDistribution(data)}${render2015(data)}${renderTrainingCurves(data)}${renderWork(data)}${renderFolds(data)}${renderReading(data)}${renderRepeat(data)}

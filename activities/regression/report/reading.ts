@@ -6,7 +6,7 @@ import type { ReportData } from './report-data.ts';
 export function renderReading({ metrics }: ReportData): Html {
   const { regression, intervals } = metrics;
   const chosen = [
-    'the snapshot of each network (highest AUC)',
+    'the snapshot of each training (highest AUC)',
     ...(regression.ridge.by === 'cross-validation' ? ['the strength of the ridge penalty'] : []),
     'the weights',
     ...(regression.cutsTuned ? ['the four cuts (highest kappa)'] : []),

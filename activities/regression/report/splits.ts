@@ -1,4 +1,4 @@
-/** The four networks, each against its own question. */
+/** The four predictions, each against its own question. */
 import { reliabilityCurve } from '../brier.ts';
 import { positives } from '../judge.ts';
 import type { SplitMetrics } from '../metrics.ts';
@@ -18,8 +18,8 @@ export function renderSplits(data: ReportData): Html {
   const few = splits.filter(tooFew);
   return html`
 <section aria-labelledby="splits">
-  <h2 id="splits">Four networks, four questions</h2>
-  <p>Each network was trained on one split of the stages. Where one answer is rare, accuracy says little: always giving the frequent answer is right more often than many a useful network. The area under the curve (AUC) and the sensitivity at a fixed specificity do not have that fault.</p>
+  <h2 id="splits">Four splits, four questions</h2>
+  <p>Each split of the stages is a question with a prediction of its own. Where one answer is rare, accuracy says little: always giving the frequent answer is right more often than many a useful prediction. The area under the curve (AUC) and the sensitivity at a fixed specificity do not have that fault.</p>
   <div class="scroll" role="region" aria-label="Table of the four splits" tabindex="0">
   <table>
     <thead><tr><th scope="col">Split</th><th scope="col" class="num">AUC <span class="small">95\u202f%</span></th><th scope="col" class="num">Accuracy</th><th scope="col" class="num">Majority guess</th><th scope="col" class="num">Sensitivity</th><th scope="col" class="num">Specificity</th><th scope="col" class="num">Average precision</th><th scope="col" class="num">Brier</th><th scope="col" class="num">Positives</th></tr></thead>
@@ -47,11 +47,11 @@ function tooFew(split: SplitMetrics): boolean {
 
 function row(split: SplitMetrics): Html {
   return html`<tr><th scope="row"><span class="nowrap">${split.name}</span><br><span class="small">${QUESTIONS[split.k]!}</span></th>
-      <td class="num"><b>${fixed(split.auc)}</b><br><span class="small">${range(split.aucInterval, 2)}</span></td>
+      <td class="num"><b>${fixed(split.auc)}</b><br><span class="small nowrap">${range(split.aucInterval, 2)}</span></td>
       <td class="num">${percent(split.accuracy)}</td><td class="num">${percent(split.majorityAccuracy)}</td>
       <td class="num">${percent(split.sensitivity)}</td><td class="num">${percent(split.specificity)}</td>
       <td class="num">${fixed(split.averagePrecision)}</td><td class="num">${fixed(split.brier)}</td>
-      <td class="num">${count(split.positives)}<span class="small">\u2009/\u2009${count(split.positives + split.negatives)}</span>${tooFew(split) && html`<br><span class="flag">few</span>`}</td></tr>`;
+      <td class="num nowrap">${count(split.positives)}<span class="small">\u2009/\u2009${count(split.positives + split.negatives)}</span>${tooFew(split) && html`<br><span class="flag">few</span>`}</td></tr>`;
 }
 
 function testFold(split: SplitMetrics, data: ReportData) {

@@ -11,17 +11,17 @@ export function renderStages({ metrics }: ReportData): Html {
 <section aria-labelledby="stages">
   <h2 id="stages">Graded stage against predicted stage</h2>
   <div class="columns">
-    ${confusionTable(metrics.regression)}
+    ${confusionTable(metrics.regression, metrics.folds.unit === 'record' ? 'Records' : 'Eyes')}
     ${ways(metrics)}
   </div>
 </section>`;
 }
 
-function confusionTable({ confusion, recall }: StagingMetrics): Html {
+function confusionTable({ confusion, recall }: StagingMetrics, what: string): Html {
   return html`
     <div class="scroll" role="region" aria-label="Confusion matrix" tabindex="0">
     <table class="confusion">
-      <caption>Eyes of the test fold. Row: stage as graded. Column: stage as predicted. Shade: share of the row.</caption>
+      <caption>${what} of the test fold. Row: stage as graded. Column: stage as predicted. Shade: share of the row.</caption>
       <thead><tr><th scope="col">Graded</th>${STAGE_NAMES.map((_, j) => html`<th scope="col">${j}</th>`)}<th scope="col">Found</th></tr></thead>
       <tbody>${confusion.map((row, i) => {
         const eyes = row.reduce((sum, n) => sum + n, 0);
