@@ -8,7 +8,7 @@ import type { ReportData } from './report-data.ts';
 /** More points than this are narrower than the line. */
 const MOST_POINTS = 150;
 
-export function renderTrainingCurves({ curves }: ReportData): Html {
+export function renderTrainingCurves({ curves, input }: ReportData): Html {
   const names = [...new Set(curves.map(point => point.split))];
   if (names.length === 0) return html``;
   // Epochs are counted from 1, iterations over the whole run.
@@ -19,7 +19,9 @@ export function renderTrainingCurves({ curves }: ReportData): Html {
   <p class="legend"><span class="key"><i style="--color:var(--soft)"></i>training</span> <span class="key"><i style="--color:var(--accent)"></i>validation</span> <span class="key"><i class="ring"></i>snapshot that was used: the highest AUC on the validation fold</span></p>
   <div class="grid">${names.flatMap(name => {
     const own = curves.filter(point => point.split === name);
-    return [lossFigure(name, own, perEpoch), aucFigure(name, own, perEpoch)];
+    // Four heads share their snapshots: one of them was used for all.
+    const used = usedEpoch(input.training.layout === 'four-heads' ? curves : own);
+    return [lossFigure(name, own, perEpoch), aucFigure(name, own, perEpoch, used)];
   })}</div>
 </section>`;
 }
@@ -36,6 +38,17 @@ function pointsOf(curves: readonly CurvePoint[], metric: string, perEpoch: numbe
     const mean = (axis: 0 | 1) => some.reduce((sum, point) => sum + point[axis], 0) / some.length;
     return [mean(0), mean(1)];
   });
+}
+
+/** The epoch with the highest mean AUC on the validation fold, the earlier one of two equals; null where none was judged. */
+function usedEpoch(curves: readonly CurvePoint[]): number | null {
+  const judged = curves.filter(point => point.metric === 'validation auc' && Number.isFinite(point.value));
+  const epochs = [...new Set(judged.map(point => point.epoch))].sort((a, b) => a - b);
+  const meanAuc = (epoch: number) => {
+    const own = judged.filter(point => point.epoch === epoch);
+    return own.reduce((sum, point) => sum + point.value, 0) / own.length;
+  };
+  return epochs.length === 0 ? null : epochs.reduce((best, epoch) => (meanAuc(epoch) > meanAuc(best) ? epoch : best));
 }
 
 function lossFigure(name: string, curves: readonly CurvePoint[], perEpoch: number): Html | null {
@@ -57,21 +70,21 @@ function lossFigure(name: string, curves: readonly CurvePoint[], perEpoch: numbe
   })}</figure>`;
 }
 
-function aucFigure(name: string, curves: readonly CurvePoint[], perEpoch: number): Html | null {
+function aucFigure(name: string, curves: readonly CurvePoint[], perEpoch: number, used: number | null): Html | null {
   const points = pointsOf(curves, 'validation auc', perEpoch);
   if (points.length === 0) return null;
-  const best = points.reduce((a, b) => (b[1] > a[1] ? b : a));
+  const snapshot = points.find(([epoch]) => Math.round(epoch) === used) ?? points.at(-1)!;
   const lowest = points.reduce((low, [, auc]) => Math.min(low, auc), 0.5);
-  return html`<figure><figcaption><b class="nowrap">${name}</b> AUC, best ${fixed(best[1])} at epoch ${fixed(best[0], 0)}</figcaption>${drawChart(
+  return html`<figure><figcaption><b class="nowrap">${name}</b> AUC, ${fixed(snapshot[1])} at epoch ${fixed(snapshot[0], 0)}</figcaption>${drawChart(
     {
-      label: `AUC of ${name} on the validation fold over the epochs: best ${fixed(best[1])} at epoch ${fixed(best[0], 0)}`,
+      label: `AUC of ${name} on the validation fold over the epochs: ${fixed(snapshot[1])} at epoch ${fixed(snapshot[0], 0)}, whose snapshot was used`,
       width: 300,
       height: 220,
       x: { name: 'Epoch', min: 0 },
       y: { name: 'AUC', min: Math.floor(lowest * 10) / 10, max: 1 },
       series: [
         { points, color: 'var(--accent)' },
-        { points: [best], color: 'var(--second)', markers: true },
+        { points: [snapshot], color: 'var(--second)', markers: true },
       ],
     },
   )}</figure>`;
