@@ -76,8 +76,9 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       seconds: (Date.now() - started) / 1000,
       reused: false,
     };
-    await store.put(file, Buffer.from(JSON.stringify(evaluated)));
-    return evaluated;
+    const { created } = await store.put(file, Buffer.from(JSON.stringify(evaluated)));
+    // On a graphics card another attempt's figures may differ in the last digits: one of the two counts, everywhere.
+    return created ? evaluated : { ...(await getJson<EvaluatedSnapshot>(store, file))!, reused: true };
   }
 
   async function score(
@@ -118,9 +119,10 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
   return {
     planTraining: args => withHeartbeat((_report, signal) => plan(args, signal)),
     trainSegment: args => {
-      const { heartbeatDetails } = Context.current().info;
+      const { attempt, activityId, workflowExecution, heartbeatDetails } = Context.current().info;
+      const activity = `${workflowExecution?.runId}/${activityId}`;
       return withHeartbeat<SegmentProgress, SegmentResult>((report, signal) =>
-        trainSegment(services, cards, args, heartbeatDetails, report, signal),
+        trainSegment(services, cards, args, { activity, number: attempt, before: heartbeatDetails }, report, signal),
       );
     },
     evaluateSnapshot: args =>

@@ -7,6 +7,12 @@ import { type LogEvent, parseLogLine } from './caffe-log.ts';
 /** Caffe ended without success, in a way that another attempt may not meet. */
 export class CaffeError extends Error {
   override readonly name = 'CaffeError';
+  /** The system's own code or signal, for what passes without end: `SIGKILL`, `ENOSPC`. */
+  readonly code: string | undefined;
+  constructor(message: string, { code, ...options }: ErrorOptions & { code?: string | undefined } = {}) {
+    super(message, options);
+    this.code = code;
+  }
 }
 
 export interface CaffeOptions {
@@ -29,6 +35,11 @@ const CONFIGURATION =
 const DAMAGED_SNAPSHOT =
   /Incorrect length of history blobs|Failed to parse (?:NetParameter|SolverState)|ReadProtoFromBinaryFile/;
 const TAIL = 12;
+/** Ends that come from outside: somebody killed it, or the system did for want of memory. */
+const KILLED: Record<string | number, string> = {
+  ...{ SIGKILL: 'SIGKILL', SIGTERM: 'SIGTERM' },
+  ...{ 137: 'SIGKILL', 143: 'SIGTERM' },
+};
 
 /**
  * Resolves when the tool ended with code 0; that alone proves no success.
@@ -70,5 +81,7 @@ export async function runCaffe(
     );
   }
   const said = reason ?? tail.slice(-TAIL).join('\n');
-  throw new CaffeError(`Expected ${tool} to end well, got ${end}${said ? `: ${said}` : ''}`);
+  throw new CaffeError(`Expected ${tool} to end well, got ${end}${said ? `: ${said}` : ''}`, {
+    code: /No space left on device/.test(said) ? 'ENOSPC' : KILLED[killedBy ?? code ?? ''],
+  });
 }

@@ -1,5 +1,5 @@
 /** What the store knows of a segment: its manifest, written last, and a journal of the attempts to train it. */
-import { getJson } from '../../storage/files.ts';
+import { getJson, putBytes } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import type { SegmentResult } from './types.ts';
@@ -50,37 +50,41 @@ export async function readSegment(store: ArtifactStore, key: string): Promise<Fi
   };
 }
 
-/** A line of the journal: written when an attempt starts. The manifest names the attempt that ended. */
+/** An entry of the journal: written when an attempt starts. The manifest names the attempt that ended. */
 export interface Attempt {
   attempt: string;
+  /** Who tries: the activity's execution, and which of its attempts this is, from 1. */
+  activity: string;
+  number: number;
   from: number;
   to: number;
   /** ISO 8601 */
   startedAt: string;
-  /** What the attempt before had done by its last heartbeat; null when nothing is known of one. */
-  before: { attempt: string; iterations: number; seconds: number } | null;
+  /** Iterations that the activity's attempt before had done by its last heartbeat; 0 when nothing is known. */
+  doneBefore: number;
 }
 
 export async function writeAttempt(store: ArtifactStore, key: string, attempt: Attempt): Promise<void> {
-  const file = `${segmentPrefix(key)}/attempts/${attempt.attempt}.json`;
-  await store.put(file, Buffer.from(JSON.stringify(attempt)));
+  await putBytes(store, `${segmentPrefix(key)}/attempts/${attempt.attempt}.json`, JSON.stringify(attempt));
 }
 
-/** What the attempts other than `winner` came to. What an attempt did after its last heartbeat is not known, and not counted. */
-export async function lostWork(store: ArtifactStore, key: string, winner: string): Promise<SegmentResult['lost']> {
-  const attempts: Attempt[] = [];
+/**
+ * What the attempts other than `winner` came to. What an attempt did after its last heartbeat is not known, and not counted.
+ * @param secondsPerIteration of the winner: the lost iterations took as long, on a machine like it
+ */
+export async function lostWork(
+  store: ArtifactStore,
+  key: string,
+  winner: string,
+  secondsPerIteration: number,
+): Promise<SegmentResult['lost']> {
+  let attempts = 0;
+  let iterations = 0;
   for await (const { key: file } of store.list(`${segmentPrefix(key)}/attempts/`)) {
     const attempt = await getJson<Attempt>(store, file);
-    if (attempt) attempts.push(attempt);
+    if (!attempt) continue;
+    if (attempt.attempt !== winner) attempts++;
+    iterations += attempt.doneBefore;
   }
-  const lost = new Map(
-    attempts.filter(({ attempt }) => attempt !== winner).map(one => [one.attempt, { iterations: 0, seconds: 0 }]),
-  );
-  for (const { before } of attempts) {
-    const known = before && lost.get(before.attempt);
-    if (known) Object.assign(known, { iterations: before.iterations, seconds: before.seconds });
-  }
-  const sum = (of: (work: { iterations: number; seconds: number }) => number) =>
-    [...lost.values()].reduce((total, work) => total + of(work), 0);
-  return { attempts: lost.size, iterations: sum(work => work.iterations), seconds: sum(work => work.seconds) };
+  return { attempts, iterations, seconds: iterations * secondsPerIteration };
 }

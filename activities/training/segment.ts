@@ -1,6 +1,6 @@
 /** Trains one segment: wholly, with a verified snapshot pair at its end, or not at all. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { putBytes, putFile } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
@@ -14,6 +14,7 @@ import { type KeyedSegment, keyedSegment, pathOf, readInputs } from './inputs.ts
 import { FILES } from './network.ts';
 import { CaffeError, runCaffe } from './run-caffe.ts';
 import { type Attempt, lostWork, readSegment, segmentPrefix, writeAttempt } from './segment-record.ts';
+import { faultOfPair } from './snapshot-check.ts';
 import type { SegmentArgs, SegmentProgress, SegmentResult } from './types.ts';
 import { inWorkspace, placeDatabase, placeNetFiles, placeObject } from './workspace.ts';
 
@@ -25,15 +26,24 @@ const CURVE_POINTS = 40;
  */
 const HOPELESS_LOSS = 20;
 
+/** Who trains: an attempt of an activity. */
+export interface Trainer {
+  /** Names the activity's execution. */
+  activity: string;
+  /** Which of its attempts, from 1. */
+  number: number;
+  /** Heartbeat details of the attempt before, if there was one. */
+  before: unknown;
+}
+
 /**
- * @param before heartbeat details of the attempt before, if there was one
  * @throws non-retryable `Diverged`, `BadNetwork`, `BadInput`; CaffeError where another attempt may do better
  */
 export async function trainSegment(
   services: ActivityServices,
   cards: Cards,
   args: SegmentArgs,
-  before: unknown,
+  { activity, number, before }: Trainer,
   report: (progress: SegmentProgress) => void,
   signal: AbortSignal,
 ): Promise<SegmentResult> {
@@ -46,12 +56,25 @@ export async function trainSegment(
   const started = Date.now();
   const attempt: Attempt = {
     attempt: randomUUID(),
+    activity,
+    number,
     from: segment.from,
     to: segment.to,
     startedAt: new Date(started).toISOString(),
-    before: lastWords(before),
+    doneBefore: number > 1 ? iterationsBy(before, segment) : 0,
   };
   await writeAttempt(store, segment.key, attempt);
+  const log = new TrainingLog();
+  const progress = () =>
+    report({
+      split: args.name,
+      epoch: segment.epoch,
+      iteration: log.iteration ?? segment.from,
+      of: inputs.iterations,
+      loss: log.loss,
+      rate: log.rate,
+    });
+  progress();
 
   return inWorkspace(services, 'segment', async folder => {
     await placeNetFiles(services, inputs, folder);
@@ -60,20 +83,6 @@ export async function trainSegment(
     await writeFile(join(folder, FILES.solver), segment.solver);
     const start = await placeStart(services, args, segment, folder);
 
-    const log = new TrainingLog();
-    const progress = () =>
-      report({
-        split: args.name,
-        epoch: segment.epoch,
-        iteration: log.iteration ?? segment.from,
-        of: inputs.iterations,
-        loss: log.loss,
-        rate: log.rate,
-        attempt: attempt.attempt,
-        from: segment.from,
-        seconds: (Date.now() - started) / 1000,
-      });
-    progress();
     const caffe = await services.caffe();
     await cards.use(card =>
       runCaffe('caffe', ['train', `--solver=${FILES.solver}`, ...start, ...card], {
@@ -98,7 +107,8 @@ export async function trainSegment(
       ),
     );
     const curve = await putBytes(store, `${place}/curve.json`, JSON.stringify(log.curve(CURVE_POINTS)));
-    const lost = await lostWork(store, segment.key, attempt.attempt);
+    const seconds = (Date.now() - started) / 1000;
+    const lost = await lostWork(store, segment.key, attempt.attempt, seconds / (segment.to - segment.from));
     const manifest: Manifest = {
       schemaVersion: 1,
       stage: 'segment',
@@ -122,7 +132,7 @@ export async function trainSegment(
         lostIterations: lost.iterations,
         lostSeconds: lost.seconds,
       },
-      seconds: (Date.now() - started) / 1000,
+      seconds,
     };
     const { created } = await store.put(
       `${segmentPrefix(segment.key)}/manifest.json`,
@@ -186,18 +196,14 @@ async function proveSuccess(log: TrainingLog, { to }: KeyedSegment, folder: stri
       `Expected Caffe to end with a snapshot at iteration ${to}, got ${end} (last iteration ${log.iteration})`,
     );
   }
-  for (const file of files) {
-    const size = await stat(join(folder, file)).then(
-      ({ size }) => size,
-      () => 0,
-    );
-    if (size === 0) throw new CaffeError(`Expected Caffe to write ${file}, got an empty file or none`);
-  }
+  const [model, state] = files.map(file => join(folder, file)) as [string, string];
+  const fault = await faultOfPair(model, state, to);
+  if (fault !== null)
+    throw new CaffeError(`Expected a whole snapshot pair of iteration ${to}, but ${fault}: the disk may be full`);
 }
 
-/** What the attempt before said last of itself, as far as heartbeat details can be trusted. */
-function lastWords(details: unknown): Attempt['before'] {
-  const { attempt, from, iteration, seconds } = (details ?? {}) as Partial<SegmentProgress>;
-  if (attempt === undefined || from === undefined || iteration === undefined || seconds === undefined) return null;
-  return { attempt, iterations: Math.max(0, iteration - from), seconds };
+/** How far an attempt was by its last heartbeat, as far as its details can be trusted. */
+function iterationsBy(details: unknown, { from, to }: KeyedSegment): number {
+  const { iteration } = (details ?? {}) as Partial<SegmentProgress>;
+  return typeof iteration === 'number' && iteration > from && iteration <= to ? iteration - from : 0;
 }

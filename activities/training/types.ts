@@ -59,10 +59,6 @@ export interface SegmentProgress {
   of: number;
   loss: number | null;
   rate: number | null;
-  /** The attempt that reports, the iteration it began after, and the seconds it has taken: what a next attempt has to do again. */
-  attempt: string;
-  from: number;
-  seconds: number;
 }
 
 /** Heartbeat details while a snapshot judges records. */

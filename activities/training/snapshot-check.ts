@@ -1,0 +1,48 @@
+/** Whether a snapshot pair is whole. Caffe writes it in place and never looks whether it got to the disk: a full one cuts it off. */
+import { readFile } from 'node:fs/promises';
+import protobuf from 'protobufjs';
+
+/** Field numbers of SolverState in BVLC's caffe.proto; both are always written, and in this order. */
+const ITERATION = 1;
+const CURRENT_STEP = 4;
+
+/**
+ * What is wrong with the files of a snapshot that was just written; null when they are whole.
+ * @param iteration the one it must have been taken at
+ */
+export async function faultOfPair(model: string, state: string, iteration: number): Promise<string | null> {
+  const layers = fieldsOf(await readIfThere(model));
+  if (layers === null || layers.size === 0) return `${model} is missing or cut off`;
+  const solver = fieldsOf(await readIfThere(state));
+  if (!solver?.has(CURRENT_STEP)) return `${state} is missing or cut off`;
+  if (solver.get(ITERATION) !== iteration) return `${state} is of iteration ${solver.get(ITERATION)}`;
+  return null;
+}
+
+/** The fields at the top of a message, numbers with their value; null when it does not end where its last field does. */
+function fieldsOf(bytes: Uint8Array): Map<number, number | null> | null {
+  const reader = protobuf.Reader.create(bytes);
+  const fields = new Map<number, number | null>();
+  try {
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if ((tag & 7) === 0) fields.set(tag >>> 3, reader.int32());
+      else {
+        reader.skipType(tag & 7);
+        fields.set(tag >>> 3, null);
+      }
+    }
+  } catch {
+    return null;
+  }
+  return reader.pos === reader.len ? fields : null;
+}
+
+async function readIfThere(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Uint8Array();
+    throw error;
+  }
+}
