@@ -97,27 +97,37 @@ export async function extractPictures(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const limit = pLimit(READS_AT_ONCE);
+  const failure = new AbortController();
   let extracted = 0;
-  await Promise.all(
-    coalesce(places).map(read =>
-      limit(async () => {
-        signal.throwIfAborted();
-        const first = read[0]!;
-        const last = read.at(-1)!;
-        const bytes = await store.get(first.tar, {
-          offset: first.offset,
-          length: last.offset + last.size - first.offset,
-        });
-        for (const { file, offset, size } of read) {
-          const at = offset - first.offset;
-          const picture = bytes.subarray(at, at + size);
-          if (picture.length !== size)
-            throw new Error(`Expected ${file} at byte ${offset} of ${first.tar}, got the end of the shard`);
-          await writeFile(join(folder, file), picture);
-        }
-        extracted += read.length;
-        onProgress(extracted);
+  const extract = async (read: PicturePlace[]) => {
+    signal.throwIfAborted();
+    failure.signal.throwIfAborted();
+    const first = read[0]!;
+    const last = read.at(-1)!;
+    const bytes = await store.get(first.tar, {
+      offset: first.offset,
+      length: last.offset + last.size - first.offset,
+    });
+    for (const { file, offset, size } of read) {
+      const at = offset - first.offset;
+      const picture = bytes.subarray(at, at + size);
+      if (picture.length !== size)
+        throw new Error(`Expected ${file} at byte ${offset} of ${first.tar}, got the end of the shard`);
+      await writeFile(join(folder, file), picture);
+    }
+    extracted += read.length;
+    onProgress(extracted);
+  };
+  const reads = coalesce(places).map(read =>
+    limit(() =>
+      extract(read).catch(error => {
+        failure.abort(error);
+        throw error;
       }),
     ),
   );
+  // All must have ended before the caller may remove the folder; the first failure is the one that counts.
+  await Promise.allSettled(reads);
+  signal.throwIfAborted();
+  failure.signal.throwIfAborted();
 }
