@@ -11,8 +11,8 @@ import type { RunActivities } from './types.ts';
 import { versions } from './versions.ts';
 
 export function createRunActivities({ store }: ActivityServices): RunActivities {
-  const record = async (run: string, entry: StageRecord) => {
-    await store.put(stageKey(run, entry.name), json(entry), { overwrite: true });
+  const record = async (entry: StageRecord) => {
+    await store.put(stageKey(entry.run, entry.name), json(entry), { overwrite: true });
   };
 
   return {
@@ -36,11 +36,12 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
     async openStage({ run, name, stage, recipe, inputs, parameters }) {
       const key = contentKey({ stage, recipe, inputs, parameters });
       const prefix = `stages/${stage}/${key}`;
+      const opened = { run, name, stage, key, recipe, inputs, parameters };
       const manifest = await readManifest(store, { stage, key });
-      const reason = await findReason(store, { run, name, stage, key, recipe, inputs, parameters });
+      const reason = await findReason(store, opened);
       const { seconds = 0, counts = {} } = manifest ?? {};
       const reused = manifest !== undefined;
-      await record(run, { name, stage, key, recipe, inputs, parameters, reused, reason, seconds, finished: reused });
+      await record({ ...opened, reused, reason, seconds, finished: reused });
       return { stage, key, prefix, finished: reused ? { counts, seconds } : null, reason, openedAt: Date.now() };
     },
 
@@ -54,11 +55,15 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
           );
         }
       }
-      const seconds = (Date.now() - openedAt) / 1000;
-      const manifest: Manifest = { schemaVersion: 1, stage, key, recipe, inputs, parameters, outputs, counts, seconds };
-      await putBytes(store, `stages/${stage}/${key}/manifest.json`, json(manifest));
+      // Another machine's clock may be behind the one that opened the stage.
+      const seconds = Math.max(0, Date.now() - openedAt) / 1000;
+      const own: Manifest = { schemaVersion: 1, stage, key, recipe, inputs, parameters, outputs, counts, seconds };
+      await putBytes(store, `stages/${stage}/${key}/manifest.json`, json(own));
+      // Another run may have closed the same stage first: what it wrote is what counts.
+      const manifest = (await readManifest(store, { stage, key })) ?? own;
       const reason = (await readStages(store, run)).find(entry => entry.name === name)?.reason ?? '';
-      await record(run, {
+      await record({
+        run,
         name,
         stage,
         key,
@@ -67,11 +72,10 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
         parameters,
         reused: false,
         reason,
-        seconds,
+        seconds: manifest.seconds,
         finished: true,
       });
-      // Another run may have closed the same stage first: what it wrote is what counts.
-      return (await readManifest(store, { stage, key })) ?? manifest;
+      return manifest;
     },
 
     async readRun({ run }) {

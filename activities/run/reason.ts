@@ -1,10 +1,11 @@
 /** Why a stage is made, or not made again: a sentence for people. */
 import { differences } from '../../config/differences.ts';
 import { getJson } from '../../storage/files.ts';
+import { keySegment } from '../../storage/key-names.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { readManifest, type StageRecord } from './records.ts';
 
-type Opened = Pick<StageRecord, 'name' | 'stage' | 'key' | 'recipe' | 'inputs' | 'parameters'> & { run: string };
+type Opened = Pick<StageRecord, 'run' | 'name' | 'stage' | 'key' | 'recipe' | 'inputs' | 'parameters'>;
 
 /** Differences named before the rest is only counted. */
 const SHOWN = 3;
@@ -29,13 +30,12 @@ export async function findReason(store: ArtifactStore, opened: Opened): Promise<
   return `changed: ${changes.slice(0, SHOWN).join(', ')}${more}`;
 }
 
-async function sameStage(store: ArtifactStore, { name }: Opened): Promise<(StageRecord & { run: string })[]> {
-  const found: (StageRecord & { run: string })[] = [];
+async function sameStage(store: ArtifactStore, { name }: Opened): Promise<StageRecord[]> {
+  const found: StageRecord[] = [];
   for await (const { key } of store.list('runs/')) {
-    const [, run = '', , file] = key.split('/');
-    if (file !== `${name}.json`) continue;
+    if (!key.endsWith(`/stages/${keySegment(name)}.json`)) continue;
     const record = await getJson<StageRecord>(store, key);
-    if (record) found.push({ ...record, run });
+    if (record) found.push(record);
   }
   return found;
 }

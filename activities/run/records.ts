@@ -9,6 +9,7 @@ import type { ArtifactStore } from '../../storage/store.ts';
 import type { RunRecord } from './types.ts';
 
 export interface StageRecord {
+  run: string;
   name: string;
   stage: StageFolder;
   key: string;

@@ -17,7 +17,8 @@ export interface StoreUnderTest {
 /** S3's smallest part. */
 const PART = 5 << 20;
 const SIZE = 2 * PART + 1000;
-const KILLS = 6;
+/** Rounds of two writers killed, for each way of writing. */
+const ROUNDS = process.env.RETINOPATHY_LONG ? 25 : 2;
 
 /** Declares the contract for one driver. `open` gives an empty store. */
 export function describeStore(name: string, open: () => Promise<StoreUnderTest>): void {
@@ -233,7 +234,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         async what => {
           const prefix = `killed-${what}`;
           const size = what === 'put' ? 1 << 20 : 4 * PART;
-          for (let kill = 0; kill < KILLS / 2; kill++) {
+          for (let round = 0; round < ROUNDS; round++) {
             // Two writers of the same objects at once.
             const writers = await Promise.all([elsewhere(what, prefix), elsewhere(what, prefix)]);
             for (const writer of writers) {
@@ -266,6 +267,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
           await upload.close();
           expect((await store.get(`${prefix}/object-${n}`)).equals(last)).toBe(true);
         },
+        60_000 + ROUNDS * 10_000,
       );
 
       it('creates an object once when many put it at once', async () => {

@@ -1,6 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { formatLine, parseJournal } from '../../storage/upload-journal.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { formatLine, openJournal, parseJournal } from '../../storage/upload-journal.ts';
 
 const line = fc.tuple(fc.nat(9999), fc.option(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { nil: undefined }));
 const text = (lines: [number, number | undefined][]) => lines.map(([n, crc]) => formatLine(n, crc)).join('');
@@ -29,4 +32,38 @@ it('believes no line that was spoilt', () => {
       expect(valid).toBe(text(lines.slice(0, before)).length);
     }),
   );
+});
+
+describe('a journal on the disk', () => {
+  let folder: string;
+  let path: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'retinopathy-journal-'));
+    path = join(folder, 'journal');
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const partsIn = async () => {
+    const journal = await openJournal(path);
+    const parts = [...journal.done];
+    await journal.close();
+    return parts;
+  };
+
+  it('goes on behind the last whole line', async () => {
+    await writeFile(path, `${formatLine(1, 11)}${formatLine(22, 22).slice(0, -3)}`);
+    const journal = await openJournal(path);
+    await journal.record(3, 33);
+    await journal.record(4, 44);
+    await journal.withdraw(3);
+    await journal.close();
+    expect(await partsIn()).toEqual([
+      [1, 11],
+      [4, 44],
+    ]);
+  });
+
+  it('is empty where there is none', async () => {
+    expect(await partsIn()).toEqual([]);
+  });
 });
