@@ -1,5 +1,5 @@
 /** Writing to a disk so that it is there after a power cut, and saying clearly when there is no room. */
-import { mkdir, open, statfs } from 'node:fs/promises';
+import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** A disk or quota is full. Retryable: it passes when somebody makes room. */
@@ -25,12 +25,15 @@ export async function withRoom<Result>(folder: string, bytes: number, work: () =
   }
 }
 
-/** Writes a new file and waits until the disk has it. */
+/** Writes a new file and waits until the disk has it. What cannot be written whole is removed. */
 export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, 'wx');
   try {
     await handle.writeFile(bytes);
     await handle.sync();
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
   } finally {
     await handle.close();
   }

@@ -19,3 +19,6 @@ export function keySegment(name: string): string {
   const safe = [...name].map(c => (/[A-Za-z0-9.-]/.test(c) ? c : `_${c.codePointAt(0)?.toString(16)}_`));
   return safe.join('').replace(/^\./, '_2e_');
 }
+
+/** Where a run's record and report lie. */
+export const runFolder = (run: string): string => `runs/${keySegment(run)}`;

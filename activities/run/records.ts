@@ -3,7 +3,7 @@
  * four trainings open and close theirs at the same time from several workers, and no update may be lost.
  */
 import { getJson } from '../../storage/files.ts';
-import { keySegment } from '../../storage/key-names.ts';
+import { keySegment, runFolder } from '../../storage/key-names.ts';
 import type { Json, Manifest, StageFolder, StagePlace } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import type { RunRecord } from './types.ts';
@@ -22,8 +22,8 @@ export interface StageRecord {
   finished: boolean;
 }
 
-export const runKey = (run: string) => `runs/${keySegment(run)}/run.json`;
-export const stageKey = (run: string, name: string) => `runs/${keySegment(run)}/stages/${keySegment(name)}.json`;
+export const runKey = (run: string) => `${runFolder(run)}/run.json`;
+export const stageKey = (run: string, name: string) => `${runFolder(run)}/stages/${keySegment(name)}.json`;
 
 export function readRunInput(store: ArtifactStore, run: string): Promise<Omit<RunRecord, 'stages'> | undefined> {
   return getJson(store, runKey(run));
@@ -32,7 +32,7 @@ export function readRunInput(store: ArtifactStore, run: string): Promise<Omit<Ru
 /** The stages that a run has opened so far. */
 export async function readStages(store: ArtifactStore, run: string): Promise<StageRecord[]> {
   const records: StageRecord[] = [];
-  for await (const { key } of store.list(`runs/${keySegment(run)}/stages/`)) {
+  for await (const { key } of store.list(`${runFolder(run)}/stages/`)) {
     const record = await getJson<StageRecord>(store, key);
     if (record) records.push(record);
   }
