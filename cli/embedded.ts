@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { type Child, startChild } from '../system/child-process.ts';
-import { READY_LINE, type Role } from '../workers/run-worker.ts';
+import { READY_LINE, type Role } from '../workers/roles.ts';
 import type { OutFolder } from './out-folder.ts';
 import { UserError } from './user-error.ts';
 

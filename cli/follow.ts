@@ -1,6 +1,6 @@
 /** Shows a running execution until it ends. */
 import { statfs } from 'node:fs/promises';
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowFailedError } from '@temporalio/client';
 import { STAGES, type Stage } from '../config/stages.ts';
 import type { Progress } from '../workflows/progress.ts';
 import type { Console } from './console.ts';
@@ -26,6 +26,7 @@ const POLL_EVERY_MS = 1_000;
 /** So long nothing but a full disk, and the command ends. */
 const FULL_DISK_MS = 60_000;
 const FULL_DISK_BYTES = 8 << 20;
+const NOTHING: Live = { parts: [], shards: [], segments: [], troubles: [] };
 
 /**
  * Resolves when the execution has ended, in whatever way.
@@ -33,25 +34,17 @@ const FULL_DISK_BYTES = 8 << 20;
  */
 export async function follow({ client, handle, run, screen, out }: FollowOptions): Promise<void> {
   let ended = false;
-  const end = handle
-    .result()
-    .then(
-      () => {},
-      () => {},
-    )
-    .then(() => {
-      ended = true;
-    });
+  const end = untilEnded(handle).then(() => {
+    ended = true;
+  });
   const shown = new Set<Stage>();
   const disk = new FullDisk();
   let toldAt = 0;
   let told = '';
   while (!ended) {
     const progress = await query(handle);
+    const live = await readLive(client, run).catch(() => NOTHING);
     if (progress) {
-      const live = await readLive(client, run).catch(
-        (): Live => ({ parts: [], shards: [], segments: [], troubles: [] }),
-      );
       const view = { progress, live, now: Date.now() };
       if (screen.terminal) {
         screen.picture(progressLines(view));
@@ -65,18 +58,30 @@ export async function follow({ client, handle, run, screen, out }: FollowOptions
           screen.line(`  ${line}`);
         }
       }
-      if (out !== undefined) await disk.check(out, live, progress);
     }
+    if (out !== undefined) await disk.check(out, live, progress);
     await Promise.race([end, sleep(screen.terminal ? TERMINAL_EVERY_MS : POLL_EVERY_MS)]);
   }
   const progress = await query(handle);
   if (!progress) return;
   if (screen.terminal) {
-    const nothing = { parts: [], shards: [], segments: [], troubles: [] };
-    screen.picture(progressLines({ progress, live: nothing, now: Date.now() }));
+    screen.picture(progressLines({ progress, live: NOTHING, now: Date.now() }));
     screen.settle();
   } else {
     showEnded(progress, shown, screen);
+  }
+}
+
+/** Waits through a server that is restarted: only the execution's own end counts. */
+async function untilEnded(handle: PipelineHandle): Promise<void> {
+  for (;;) {
+    try {
+      await handle.result();
+      return;
+    } catch (error) {
+      if (error instanceof WorkflowFailedError) return;
+      await sleep(POLL_EVERY_MS);
+    }
   }
 }
 
@@ -104,10 +109,10 @@ class FullDisk {
   private since: number | undefined;
   private before = '';
 
-  async check(folder: string, { troubles, ...live }: Live, progress: Progress): Promise<void> {
+  async check(folder: string, { troubles, ...live }: Live, progress: Progress | undefined): Promise<void> {
     const { bavail, bsize } = await statfs(folder);
     const full = bavail * bsize < FULL_DISK_BYTES || troubles.some(t => /ENOSPC|no space/i.test(t.message));
-    const now = JSON.stringify([live, progress.stages, progress.splits]);
+    const now = JSON.stringify([live, progress?.stages, progress?.splits]);
     if (!full || now !== this.before) {
       this.since = undefined;
       this.before = now;

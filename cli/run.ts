@@ -19,7 +19,7 @@ import { duration } from './format.ts';
 import { type OutFolder, openOutFolder } from './out-folder.ts';
 import { choosePort } from './ports.ts';
 import { inputOf, type RunOptions } from './run-options.ts';
-import { checkSource } from './source-check.ts';
+import { checkRoom, checkSource } from './source-check.ts';
 import { Stopped, stopSignal } from './stop-signal.ts';
 import { chooseStore } from './store-choice.ts';
 import { type SummaryMetrics, summaryLines } from './summary.ts';
@@ -33,13 +33,15 @@ export async function run(options: RunOptions): Promise<number> {
   const started = Date.now();
   const screen = createConsole();
   const input = await inputOf(options);
-  await checkSource(input);
+  const wanted = await checkSource(input);
   const out = await openOutFolder(options.out);
   const stop = stopSignal();
   const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
   let embedded: Embedded | undefined;
   try {
     const last = await out.readState();
+    // A run that has begun has taken its room already.
+    if (!last) await checkRoom(out.path, wanted);
     const store = await chooseStore(options, out, last);
     const plan = { run: runId(input), input, store, code: await workflowCode() };
     await out.writeState({ run: plan.run, store });

@@ -1,5 +1,5 @@
 /** `retinopathy worker`: one worker process. */
-import { ROLES, type Role, runWorker } from '../workers/run-worker.ts';
+import { ROLES, type Role } from '../workers/roles.ts';
 import { UserError } from './user-error.ts';
 
 export async function worker(role: string): Promise<void> {
@@ -7,6 +7,7 @@ export async function worker(role: string): Promise<void> {
     throw new UserError(`Expected a worker's role to be ${ROLES.join(', ')}, got \`${role}\``);
   }
   try {
+    const { runWorker } = await import('../workers/run-worker.ts');
     await runWorker(role as Role, process.env);
   } catch (error) {
     // An activity that does not end in time holds the process: its heartbeat will be missed, and another worker goes on.

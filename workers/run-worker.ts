@@ -8,14 +8,8 @@ import { cpuActivities } from './cpu.ts';
 import { FailurePolicy } from './failure-policy.ts';
 import { gpuActivities } from './gpu.ts';
 import { createLogger, temporalLogger } from './logger.ts';
+import { READY_LINE, type Role } from './roles.ts';
 import { openServices } from './services.ts';
-
-export const ROLES = ['workflow', 'cpu', 'gpu'] as const;
-/** What a worker does: workflow code only, activities that need cores, activities that need a graphics card. */
-export type Role = (typeof ROLES)[number];
-
-/** Printed on standard output when the worker polls, for whoever waits for it. */
-export const READY_LINE = 'worker ready';
 
 const SHUTDOWN_FORCE = '15s';
 

@@ -1,7 +1,9 @@
 /** Puts together what the activities of a worker get. */
 import type { Logger } from 'pino';
+import { finalFailure } from '../activities/failures.ts';
 import type { ActivityServices, Caffe } from '../activities/services.ts';
 import { findCaffe } from '../bootstrap/caffe.ts';
+import { MissingToolError } from '../bootstrap/missing-tool.ts';
 import { serveEyes } from '../demo/serve-eyes.ts';
 import { openStore } from '../storage/open.ts';
 import { openScratch } from './scratch.ts';
@@ -30,7 +32,9 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
     scratch: folders.scratch,
     cache: folders.cache,
     caffe() {
-      caffe ??= findCaffe({ env, report: line => log.info(line) });
+      caffe ??= findCaffe({ env, report: line => log.info(line) }).catch(error => {
+        throw error instanceof MissingToolError ? finalFailure('BadInput', error.message) : error;
+      });
       // A failure is not kept: somebody may supply Caffe while the worker runs.
       caffe.catch(() => {
         caffe = undefined;

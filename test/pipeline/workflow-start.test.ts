@@ -8,7 +8,7 @@ import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
 import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
-import { openOutFolder, type OutFolder } from '../../cli/out-folder.ts';
+import { type OutFolder, openOutFolder } from '../../cli/out-folder.ts';
 import { choosePort } from '../../cli/ports.ts';
 import { createFileStore } from '../../storage/file.ts';
 import { runChild } from '../../system/child-process.ts';

@@ -1,0 +1,117 @@
+/** What somebody may type wrong: one clear line, another exit status than 0, no stack trace, nothing left running. */
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { retinopathy } from '../support/command.ts';
+
+let folder: string;
+let taken: Server;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'wrong-'));
+  await writeFile(join(folder, 'broken.json'), '{ "training": ');
+  await writeFile(join(folder, 'unknown.json'), '{ "trainig": { "epochs": 3 } }');
+  await mkdir(join(folder, 'empty'));
+  await mkdir(join(folder, 'four'));
+  for (const n of [1, 2, 3, 4]) await writeFile(join(folder, 'four', `train.zip.00${n}`), 'x');
+  await writeFile(join(folder, 'four', 'trainLabels.csv'), 'image,level\n1_left,0\n');
+  await writeFile(join(folder, 'file'), '');
+  taken = createServer();
+  await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve));
+});
+
+afterAll(async () => {
+  taken.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs the command to its end, with an out folder that must not be made for nothing. */
+async function wrong(...args: string[]): Promise<{ code: number | null; said: string }> {
+  const command = retinopathy(['run', '--out', join(folder, 'out'), ...args]);
+  const { code } = await command.exited;
+  return { code, said: command.output().trim() };
+}
+
+describe('one line, and exit status 1 or 2', () => {
+  const port = () => String((taken.address() as { port: number }).port);
+  const cases: [name: string, args: () => string[], line: RegExp][] = [
+    ['an unknown option', () => ['--sauce', 'x'], /unknown option '--sauce'/],
+    [
+      'a field out of range',
+      () => ['--set', 'training.epochs=0'],
+      /^retinopathy: Expected `training\.epochs` to be an integer from 1, got `0`$/,
+    ],
+    ['an unknown field', () => ['--input-file', join(folder, 'unknown.json')], /Expected .*trainig.*training/],
+    ['bad JSON', () => ['--input-file', join(folder, 'broken.json')], /Expected --input-file .* to be JSON, got: /],
+    ['no such input file', () => ['--input-file', join(folder, 'nothing.json')], /to be readable, got ENOENT/],
+    ['a setting without a value', () => ['--set', 'training'], /Expected --set to be PATH=VALUE/],
+    [
+      'no such folder',
+      () => ['--source', join(folder, 'nowhere')],
+      /Expected --source to be .* there is no such folder/,
+    ],
+    [
+      'a folder without parts',
+      () => ['--source', join(folder, 'empty')],
+      /Expected 5 parts of train\.zip .* got no files/,
+    ],
+    [
+      'four parts of five',
+      () => ['--source', join(folder, 'four')],
+      /Expected 5 parts of train\.zip, got 4: train\.zip\.005 is missing/,
+    ],
+    ['an unknown stage', () => ['--until', 'lunch'], /Expected --until to be one of download, .* got `lunch`/],
+    ['an unknown kind of store', () => ['--store', 'ftp://x'], /Expected --store to be file:DIR or s3:/],
+    [
+      'an out folder that is a file',
+      () => ['--out', join(folder, 'file')],
+      /Expected --out .* to be a folder that can be written/,
+    ],
+    ['a port in use', () => ['--port', port()], /Expected port \d+ \(--port\) to be free, got EADDRINUSE/],
+    ['a port that is none', () => ['--port', '70000'], /Expected a port from 1 to 65535/],
+  ];
+
+  test.each(cases)('%s', async (_name, args, line) => {
+    const { code, said } = await wrong(...args());
+    expect(code).toBeGreaterThan(0);
+    expect(
+      said.split('\n').some(each => line.test(each)),
+      said,
+    ).toBe(true);
+    expect(said).not.toMatch(/^\s+at .*:\d+:\d+/m);
+    // The line; for an option also a likely name, and where help is to be had.
+    expect(said.split('\n').length).toBeLessThanOrEqual(3);
+  });
+
+  test('a wrong input leaves no lock and no process file behind', async () => {
+    await wrong('--port', port());
+    const left = await readdir(join(folder, 'out'));
+    expect(left.filter(name => name.startsWith('lock'))).toEqual([]);
+  });
+});
+
+describe('other commands', () => {
+  test.each([
+    [['worker', 'tpu'], /Expected a worker's role to be workflow, cpu, gpu, got `tpu`/],
+    [['worker', 'cpu'], /Expected RETINOPATHY_STORE to name the store|Expected a Temporal service/],
+    [['report', 'r', '--to', 'x'], /Expected --store or RETINOPATHY_STORE/],
+    [['ui', '--out', '/nonexistent-folder'], /Expected --out to be the folder of a run/],
+    [['frobnicate'], /too many arguments|unknown command/],
+  ])('%j', async (args, line) => {
+    const command = retinopathy(args, { RETINOPATHY_STORE: '', TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    const { code } = await command.exited;
+    expect(code).toBeGreaterThan(0);
+    expect(command.output()).toMatch(line);
+    expect(command.output()).not.toMatch(/^\s+at .*:\d+:\d+/m);
+  });
+
+  test('--help of every command has an example', async () => {
+    for (const name of ['run', 'doctor', 'ui', 'watch', 'worker', 'report']) {
+      const command = retinopathy([name, '--help']);
+      expect(await command.exited).toEqual({ code: 0, signal: null });
+      expect(command.output()).toContain('Example:');
+    }
+  });
+});
