@@ -1,6 +1,7 @@
 /** Shows a running execution until it ends. */
 import { statfs } from 'node:fs/promises';
-import { type Client, WorkflowFailedError } from '@temporalio/client';
+import { setTimeout } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import { STAGES, type Stage } from '../config/stages.ts';
 import type { Progress } from '../workflows/progress.ts';
 import type { Console } from './console.ts';
@@ -16,6 +17,8 @@ export interface FollowOptions {
   screen: Console;
   /** Its disk is watched; undefined where the run is elsewhere. */
   out?: string;
+  /** Ends the following, not the run. */
+  signal: AbortSignal;
 }
 
 const TERMINAL_EVERY_MS = 500;
@@ -29,21 +32,18 @@ const FULL_DISK_BYTES = 8 << 20;
 const NOTHING: Live = { parts: [], shards: [], segments: [], troubles: [] };
 
 /**
- * Resolves when the execution has ended, in whatever way.
+ * Resolves when the execution has ended, in whatever way, or `signal` is aborted. No call is in flight afterwards.
  * @throws UserError after a minute of nothing but a full disk; the run stays resumable
  */
-export async function follow({ client, handle, run, screen, out }: FollowOptions): Promise<void> {
-  let ended = false;
-  const end = untilEnded(handle).then(() => {
-    ended = true;
-  });
+export async function follow({ client, handle, run, screen, out, signal }: FollowOptions): Promise<void> {
   const shown = new Set<Stage>();
   const disk = new FullDisk();
   let toldAt = 0;
   let told = '';
-  while (!ended) {
-    const progress = await query(handle);
-    const live = await readLive(client, run).catch(() => NOTHING);
+  while (!signal.aborted) {
+    const running = await isRunning(client, handle);
+    const progress = await query(client, handle);
+    const live = running ? await readLive(client, run).catch(() => NOTHING) : NOTHING;
     if (progress) {
       const view = { progress, live, now: Date.now() };
       if (screen.terminal) {
@@ -52,37 +52,44 @@ export async function follow({ client, handle, run, screen, out }: FollowOptions
         showEnded(progress, shown, screen);
         const line = plainLine(view);
         const quiet = Date.now() - toldAt;
-        if (quiet >= QUIET_MS || (quiet >= PLAIN_EVERY_MS && line !== told)) {
+        if (running && (quiet >= QUIET_MS || (quiet >= PLAIN_EVERY_MS && line !== told))) {
           toldAt = Date.now();
           told = line;
           screen.line(`  ${line}`);
         }
       }
     }
+    if (!running) break;
     if (out !== undefined) await disk.check(out, live, progress);
-    await Promise.race([end, sleep(screen.terminal ? TERMINAL_EVERY_MS : POLL_EVERY_MS)]);
+    await pause(screen.terminal ? TERMINAL_EVERY_MS : POLL_EVERY_MS, signal);
   }
-  const progress = await query(handle);
-  if (!progress) return;
-  if (screen.terminal) {
-    screen.picture(progressLines({ progress, live: NOTHING, now: Date.now() }));
-    screen.settle();
-  } else {
-    showEnded(progress, shown, screen);
+  screen.settle();
+}
+
+/** Whether the execution goes on; a server that does not answer, as it is started again, has not ended it. */
+async function isRunning(client: Client, handle: PipelineHandle): Promise<boolean> {
+  try {
+    const { status } = await briefly(client, () => handle.describe());
+    return status.name === 'RUNNING';
+  } catch {
+    return true;
   }
 }
 
-/** Waits through a server that is restarted: only the execution's own end counts. */
-async function untilEnded(handle: PipelineHandle): Promise<void> {
-  for (;;) {
-    try {
-      await handle.result();
-      return;
-    } catch (error) {
-      if (error instanceof WorkflowFailedError) return;
-      await sleep(POLL_EVERY_MS);
-    }
+/** The answer to `progress`; undefined while no workflow worker answers. */
+async function query(client: Client, handle: PipelineHandle): Promise<Progress | undefined> {
+  try {
+    return await briefly(client, () => handle.query<Progress, []>('progress'));
+  } catch {
+    return undefined;
   }
+}
+
+/** No call holds the picture, or an end that was asked for, longer than this. */
+const CALL_MS = 3_000;
+
+function briefly<Answer>(client: Client, call: () => Promise<Answer>): Promise<Answer> {
+  return client.withDeadline(Date.now() + CALL_MS, call);
 }
 
 function showEnded(progress: Progress, shown: Set<Stage>, screen: Console): void {
@@ -92,15 +99,6 @@ function showEnded(progress: Progress, shown: Set<Stage>, screen: Console): void
       shown.add(stage);
       screen.line(`  ${endedLine(stage, progress.stages[stage])}`);
     }
-  }
-}
-
-/** The answer to `progress`; undefined while no workflow worker answers. */
-async function query(handle: PipelineHandle): Promise<Progress | undefined> {
-  try {
-    return await handle.query<Progress, []>('progress');
-  } catch {
-    return undefined;
   }
 }
 
@@ -127,6 +125,6 @@ class FullDisk {
   }
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms));
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return setTimeout(ms, undefined, { signal }).catch(() => {});
 }

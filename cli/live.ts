@@ -21,6 +21,9 @@ export interface Live {
   troubles: Trouble[];
 }
 
+/** No answer in this time is no answer. */
+const CALL_MS = 3_000;
+
 type PendingActivity = {
   activityType?: { name?: string | null } | null;
   attempt?: number | null;
@@ -30,7 +33,8 @@ type PendingActivity = {
 
 /** Asks the server for the pending activities of the run and its children. */
 export async function readLive(client: Client, run: string): Promise<Live> {
-  const pending = (await Promise.all([run, ...childIds(run)].map(id => pendingActivities(client, id)))).flat();
+  const ask = () => Promise.all([run, ...childIds(run)].map(id => pendingActivities(client, id)));
+  const pending = (await client.withDeadline(Date.now() + CALL_MS, ask)).flat();
   const details = (type: string) =>
     pending
       .filter(activity => activity.activityType?.name === type)

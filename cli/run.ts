@@ -37,6 +37,8 @@ export async function run(options: RunOptions): Promise<number> {
   const out = await openOutFolder(options.out);
   const stop = stopSignal();
   const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
+  const following = new AbortController();
+  let followed: Promise<void> = Promise.resolve();
   let embedded: Embedded | undefined;
   try {
     const last = await out.readState();
@@ -70,14 +72,10 @@ export async function run(options: RunOptions): Promise<number> {
     const execution = await stop.race(openExecution(client, plan));
     greet(screen, execution, embedded, out, plan.run);
 
-    const result = await stop.race(
-      Promise.race([
-        embedded.broken,
-        follow({ client, handle: execution.handle, run: plan.run, screen, out: out.path }).then(() =>
-          resultOf(execution.handle),
-        ),
-      ]),
-    );
+    const { handle } = execution;
+    followed = follow({ client, handle, run: plan.run, screen, out: out.path, signal: following.signal });
+    await stop.race(Promise.race([embedded.broken, followed]));
+    const result = await stop.race(resultOf(handle));
     await farewell(screen, await openStore(store), result, out, input, started);
 
     if (options.keep ?? screen.terminal) {
@@ -97,6 +95,8 @@ export async function run(options: RunOptions): Promise<number> {
     return error.exitCode;
   } finally {
     orphaned.stop();
+    following.abort();
+    await followed.catch(() => {});
     screen.settle();
     await embedded?.stop();
     out.release();

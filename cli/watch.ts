@@ -5,6 +5,7 @@ import type { retinopathyPipeline } from '../workflows/retinopathy-pipeline.ts';
 import { createConsole } from './console.ts';
 import { resultOf } from './execution.ts';
 import { follow } from './follow.ts';
+import { Stopped, stopSignal } from './stop-signal.ts';
 import { UserError } from './user-error.ts';
 
 export async function watch(run: string): Promise<number> {
@@ -19,7 +20,19 @@ export async function watch(run: string): Promise<number> {
       throw new UserError(`Expected a run ${run} at ${service.address}, got: ${error.message}`);
     });
     const screen = createConsole();
-    await follow({ client, handle, run, screen });
+    const stop = stopSignal();
+    const following = new AbortController();
+    const followed = follow({ client, handle, run, screen, signal: following.signal });
+    try {
+      await stop.race(followed);
+    } catch (error) {
+      if (error instanceof Stopped) return error.exitCode;
+      throw error;
+    } finally {
+      following.abort();
+      await followed.catch(() => {});
+      stop.release();
+    }
     const { figures, report } = await resultOf(handle);
     for (const [name, value] of Object.entries(figures)) screen.line(`  ${name} ${value}`);
     if (report !== null) screen.line(`  The report lies at ${report} in the store: retinopathy report ${run} --to DIR`);
