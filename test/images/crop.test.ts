@@ -92,12 +92,14 @@ test('scaleBox covers the box and stays inside', () => {
   });
 });
 
-test('centreOnBlack puts an odd remainder above and to the left', () => {
-  const square = centreOnBlack({ data: new Uint8Array(4 * 3).fill(255), width: 4, height: 1 }, 4);
-  // 3 rows remain: 2 above, 1 below.
-  expect([...square.data].map((value, n) => (value ? Math.floor(n / 12) : -1)).filter(row => row >= 0)).toEqual(
-    new Array(12).fill(2),
-  );
+test.each([
+  ['above', { width: 4, height: 1 }, { left: 0, top: 2 }],
+  ['to the left', { width: 1, height: 4 }, { left: 2, top: 0 }],
+])('centreOnBlack puts an odd remainder %s', (_, { width, height }, { left, top }) => {
+  const { data } = centreOnBlack({ data: new Uint8Array(width * height * 3).fill(255), width, height }, 4);
+  const lit = Array.from({ length: 16 }, (_, n) => n).filter(n => data[n * 3]);
+  expect(lit).toHaveLength(4);
+  expect(lit[0]).toBe(top * 4 + left);
 });
 
 test('decodeSize shrinks large photographs to 600–650 pixels and leaves others whole', () => {
