@@ -1,6 +1,5 @@
 /** Stage 5: the four predictions regressed against the actual stage, and the report. */
 import type { ReportArgs } from '../activities/regression/types.ts';
-import type { Artifact } from '../storage/store.ts';
 import { trainingName } from './names.ts';
 import { regressionActivities } from './proxies.ts';
 import { RECIPES } from './recipes.ts';
@@ -13,8 +12,8 @@ export interface RegressArgs extends StageArgs {
 }
 
 export interface RegressResult extends StageResult {
-  /** Files under `runs/<run>/report/`. */
-  report: Record<string, Artifact>;
+  /** `runs/<run>/report/` */
+  report: string;
 }
 
 const NO_ACCOUNT: NonNullable<RegressArgs['account']> = {
@@ -74,5 +73,5 @@ export async function regressStage(args: RegressArgs = {}): Promise<RegressResul
     { ...place, prefix: fitted.prefix, work: { ...work, stages }, images },
   ]);
   await tellStage('regress', { done: 2 });
-  return { ...fitted, report: report.files };
+  return { ...fitted, report: report.folder };
 }

@@ -51,6 +51,7 @@ class Pipeline {
   private readonly upstream: Upstream = {};
   private readonly results = new Map<string, StageResult>();
   private input: PipelineInput | undefined;
+  private report: string | null = null;
 
   constructor(id: string) {
     this.id = id;
@@ -66,16 +67,19 @@ class Pipeline {
     for (const stage of STAGES.slice(stop + 1)) this.progress.stages[stage].state = 'skipped';
     this.show();
 
-    let report: string | null = null;
     for (const stage of STAGES.slice(0, stop + 1)) {
       await condition(() => !this.paused());
       await this.stage(stage, input);
-      if (stage === 'regress') report = `runs/${this.id}/report/`;
     }
     this.progress.state = 'finished';
     this.show();
     await condition(allHandlersFinished);
-    return { run: this.id, stages: this.upstream, report, figures: this.progress.stages[input.until].counts };
+    return {
+      run: this.id,
+      stages: this.upstream,
+      report: this.report,
+      figures: this.progress.stages[input.until].counts,
+    };
   }
 
   private async stage(stage: Stage, input: PipelineInput): Promise<void> {
@@ -106,9 +110,7 @@ class Pipeline {
       case 'train':
         return this.train(place);
       case 'regress':
-        return [
-          await this.child('regress', 'regression and report', regressStage, { ...place, account: this.account() }),
-        ];
+        return [await this.regress(place)];
     }
   }
 
@@ -124,6 +126,13 @@ class Pipeline {
         return result;
       }),
     );
+  }
+
+  private async regress(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult> {
+    const account = this.account();
+    const result = await this.child('regress', 'regression and report', regressStage, { ...place, account });
+    this.report = result.report;
+    return result;
   }
 
   /** Runs a child under the id `<run>/<name>` and notes its key. */

@@ -1,8 +1,9 @@
 /** Stage 5: the four predictions regressed against the actual stage, and the report of how good that is. */
-
+import { putBytes } from '../../storage/files.ts';
+import { runFolder } from '../../storage/key-names.ts';
 import { finalFailure } from '../failures.ts';
 import { withHeartbeat } from '../heartbeat.ts';
-import type { RunRecord } from '../run/types.ts';
+import { readRecord } from '../run/records.ts';
 import type { ActivityServices } from '../services.ts';
 import { InconsistentScores, joinScores } from './eyes.ts';
 import { fitStages } from './fit.ts';
@@ -11,7 +12,7 @@ import { judge } from './judge.ts';
 import type { Judgement, Metrics } from './metrics.ts';
 import { renderReport } from './report/page.ts';
 import type { ReportData } from './report/report-data.ts';
-import { readIfThere, readManifest, readOutput, storeOnce, storeOver } from './stored-files.ts';
+import { readManifest, readOutput, storeOver } from './stored-files.ts';
 import { formatPredictions, joinCurves, parseCurves, parseFolds, parsePredictions, parseScores } from './tables.ts';
 import type { FitArgs, FittedRegression, RegressionActivities, ReportArgs, WrittenReport } from './types.ts';
 
@@ -38,8 +39,8 @@ export function createRegressionActivities({ store, log }: ActivityServices): Re
       ...judge(predictions, model, input.folds.seed),
     };
     const fitted: FittedRegression = {
-      regression: await storeOnce(store, `${prefix}/regression.json`, `${JSON.stringify(judgement, null, 2)}\n`),
-      predictions: await storeOnce(store, `${prefix}/predictions.csv`, formatPredictions(predictions)),
+      regression: await putBytes(store, `${prefix}/regression.json`, `${JSON.stringify(judgement, null, 2)}\n`),
+      predictions: await putBytes(store, `${prefix}/predictions.csv`, formatPredictions(predictions)),
       qwk: judgement.regression.qwk,
       baselineQwk: judgement.baseline.qwk,
       auc: judgement.splits.map(split => split.auc),
@@ -54,8 +55,7 @@ export function createRegressionActivities({ store, log }: ActivityServices): Re
     const predictionsCsv = await store.get(`${prefix}/predictions.csv`);
     const judgement = JSON.parse((await store.get(`${prefix}/regression.json`)).toString('utf8')) as Judgement;
     const curvesCsv = joinCurves(await Promise.all(args.trainings.map(key => readOutput(store, key, 'curves.csv'))));
-    const recordBytes = await readIfThere(store, `runs/${run}/run.json`);
-    const record = recordBytes && (JSON.parse(recordBytes.toString('utf8')) as RunRecord);
+    const record = await readRecord(store, run);
     const stageCounts: ReportData['stageCounts'] = {};
     for (const [name, { stage, key }] of Object.entries(record?.stages ?? {})) {
       const manifest = await readManifest(store, `stages/${stage}/${key}`);
@@ -88,12 +88,13 @@ export function createRegressionActivities({ store, log }: ActivityServices): Re
       // Last: whoever sees the page finds everything that belongs to it.
       ['report.html', html],
     ];
+    const folder = `${runFolder(run)}/report/`;
     const files: WrittenReport['files'] = {};
     for (const [name, content] of contents) {
-      files[name] = await storeOver(store, `runs/${run}/report/${name}`, content);
+      files[name] = await storeOver(store, `${folder}${name}`, content);
     }
     log.info({ run }, 'report written');
-    return { files };
+    return { folder, files };
   }
 
   return {

@@ -51,6 +51,8 @@ export interface ReportArgs {
 }
 
 export interface WrittenReport {
+  /** `runs/<run>/report/` */
+  folder: string;
   /** Files under `runs/<run>/report/`: report.html, metrics.json, predictions.csv, curves.csv. */
   files: Record<string, Artifact>;
 }

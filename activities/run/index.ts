@@ -6,7 +6,7 @@ import type { Manifest } from '../../storage/manifest.ts';
 import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
 import { findReason } from './reason.ts';
-import { readManifest, readRunInput, readStages, runKey, type StageRecord, stageKey } from './records.ts';
+import { readManifest, readRecord, readStages, runKey, type StageRecord, stageKey } from './records.ts';
 import type { RunActivities } from './types.ts';
 import { versions } from './versions.ts';
 
@@ -79,20 +79,12 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
     },
 
     async readRun({ run }) {
-      const input = await readRunInput(store, run);
-      if (!input) {
-        throw finalFailure(
-          'BadInput',
-          `Expected a run ${run} in ${store.url}, got none: start retinopathyPipeline first`,
-        );
-      }
-      const stages = Object.fromEntries(
-        (await readStages(store, run)).map(({ name, stage, key, reused, reason, seconds, finished }) => [
-          name,
-          { stage, key, reused, reason, seconds, finished },
-        ]),
+      const record = await readRecord(store, run);
+      if (record) return record;
+      throw finalFailure(
+        'BadInput',
+        `Expected a run ${run} in ${store.url}, got none: start retinopathyPipeline first`,
       );
-      return { ...input, stages };
     },
 
     async readManifest(place) {

@@ -25,8 +25,15 @@ export interface StageRecord {
 export const runKey = (run: string) => `${runFolder(run)}/run.json`;
 export const stageKey = (run: string, name: string) => `${runFolder(run)}/stages/${keySegment(name)}.json`;
 
-export function readRunInput(store: ArtifactStore, run: string): Promise<Omit<RunRecord, 'stages'> | undefined> {
-  return getJson(store, runKey(run));
+/** `run.json` joined with the records of the stages; undefined where there is no such run. */
+export async function readRecord(store: ArtifactStore, run: string): Promise<RunRecord | undefined> {
+  const input = await getJson<Omit<RunRecord, 'stages'>>(store, runKey(run));
+  if (!input) return undefined;
+  const stages = (await readStages(store, run)).map(({ name, stage, key, reused, reason, seconds, finished }) => [
+    name,
+    { stage, key, reused, reason, seconds, finished },
+  ]);
+  return { ...input, stages: Object.fromEntries(stages) };
 }
 
 /** The stages that a run has opened so far. */
