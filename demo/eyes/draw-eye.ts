@@ -2,6 +2,7 @@
 import type { Random } from '../random.ts';
 import { type Anatomy, around, blob, line, polygon, somewhere } from './geometry.ts';
 import { type Lesions, makeLesions } from './lesions.ts';
+import { disc, filled, gradients, stroked } from './paint.ts';
 import { type Colour, mix, type Palette, paletteOf, rgb, through } from './palette.ts';
 import type { EyePlan, Patient } from './patients.ts';
 import { growVessels, outline, type Vessel } from './vessels.ts';
@@ -40,89 +41,6 @@ export function frameEye(random: Random, patient: Patient, eye: EyePlan): View {
     down: camera.inverted ? -1 : 1,
   };
 }
-
-const stop = (offset: number, colour: Colour, opacity: number) =>
-  `<stop offset="${offset}" stop-color="${rgb(colour)}" stop-opacity="${opacity}"/>`;
-
-function radial(id: string, colour: Colour, stops: readonly (readonly [offset: number, opacity: number])[]): string {
-  return `<radialGradient id="${id}">${stops.map(([o, a]) => stop(o, colour, a)).join('')}</radialGradient>`;
-}
-
-function gradients(random: Random, palette: Palette): string {
-  const depth = random.between(0.35, 0.8);
-  return [
-    radial('macula', palette.macula, [
-      [0, depth],
-      [0.22, depth * 0.72],
-      [0.55, depth * 0.28],
-      [1, 0],
-    ]),
-    radial('fovea', through(palette.macula, [0.8, 0.6, 0.6]), [
-      [0, depth],
-      [0.5, depth * 0.6],
-      [1, 0],
-    ]),
-    radial('glow', palette.glow, [
-      [0, 0.75],
-      [0.3, 0.5],
-      [0.6, 0.18],
-      [1, 0],
-    ]),
-    radial('rim', palette.rim, [
-      [0, 1],
-      [0.9, 1],
-      [0.96, 0.75],
-      [1, 0],
-    ]),
-    radial('cup', palette.cup, [
-      [0, 1],
-      [0.55, 0.9],
-      [1, 0],
-    ]),
-    radial('wool', palette.cottonWool, [
-      [0, 0.9],
-      [0.45, 0.65],
-      [1, 0],
-    ]),
-    radial('scar', palette.scar, [
-      [0, 0.55],
-      [0.65, 0.5],
-      [1, 0],
-    ]),
-    radial('drusen', palette.drusen, [
-      [0, 0.8],
-      [0.6, 0.6],
-      [1, 0],
-    ]),
-    radial('sheen', palette.reflex, [
-      [0, 0.34],
-      [0.5, 0.14],
-      [1, 0],
-    ]),
-    radial(
-      'ghost',
-      [236, 240, 250],
-      [
-        [0, 0.5],
-        [0.7, 0.4],
-        [1, 0],
-      ],
-    ),
-  ].join('');
-}
-
-const disc = (fill: string, x: number, y: number, rx: number, ry = rx, angle = 0) =>
-  `<ellipse cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" rx="${rx.toFixed(1)}" ry="${ry.toFixed(1)}" fill="url(#${fill})"` +
-  (angle ? ` transform="rotate(${angle.toFixed(0)} ${x.toFixed(1)} ${y.toFixed(1)})"/>` : '/>');
-
-const filled = (paths: readonly string[], colour: Colour, opacity = 1) =>
-  paths.length === 0 ? '' : `<path d="${paths.join('')}" fill="${rgb(colour)}" fill-opacity="${opacity}"/>`;
-
-const stroked = (paths: readonly string[], colour: Colour, width: number, opacity = 1) =>
-  paths.length === 0
-    ? ''
-    : `<path d="${paths.join('')}" fill="none" stroke="${rgb(colour)}" stroke-width="${width}" stroke-opacity="${opacity}" ` +
-      'stroke-linecap="round" stroke-linejoin="round"/>';
 
 /** The choroid's broad vessels, which shine through a pale fundus. */
 function choroid(random: Random, { disc: { x, y } }: Anatomy, palette: Palette, tessellation: number): string {
@@ -244,7 +162,12 @@ function beforeVessels(lesions: Lesions, palette: Palette, random: Random): stri
     filled(lesions.haemorrhages, palette.blood, 0.85) +
     filled(lesions.aneurysms, palette.aneurysm, 0.9) +
     stroked(lesions.newVessels, mix(palette.vein, palette.artery, 0.5), 3.2, 0.85) +
-    filled(lesions.preretinal, palette.preretinal, 0.93)
+    lesions.clouds
+      .map(({ centre: { x, y }, radius }) =>
+        disc('cloud', x, y, radius, radius * random.between(0.45, 0.8), random.between(-25, 25)),
+      )
+      .join('') +
+    filled(lesions.preretinal, palette.preretinal, 0.88)
   );
 }
 

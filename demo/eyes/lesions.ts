@@ -13,6 +13,8 @@ export interface Lesions {
   /** Fine new or shunting vessels, to be stroked. */
   newVessels: string[];
   preretinal: string[];
+  /** Clouds of blood in the vitreous, as ellipses without an edge. */
+  clouds: { centre: Point; radius: number }[];
   scars: { centre: Point; radius: number }[];
 }
 
@@ -25,8 +27,8 @@ export interface IllEye {
 
 /** Mean numbers at severity 0, 0.5, 1, … 5; in between they change linearly. */
 const MEANS = {
-  aneurysms: [0, 0.3, 4, 10, 14, 17, 21, 25, 28, 28, 28],
-  haemorrhages: [0, 0, 0.3, 1.5, 4, 8, 13, 20, 26, 26, 26],
+  aneurysms: [0, 0.1, 7, 16, 19, 21, 23, 25, 28, 28, 28],
+  haemorrhages: [0, 0, 0.5, 2, 4.5, 8, 13, 20, 26, 26, 26],
   flames: [0, 0, 0, 0.1, 0.4, 1, 2.2, 4, 6, 6, 6],
   exudateGroups: [0, 0, 0.05, 0.3, 0.8, 1.4, 2, 2.6, 3, 3, 3],
   cottonWool: [0, 0, 0, 0, 0.2, 0.6, 1.3, 2.2, 3.2, 3.5, 3.5],
@@ -76,9 +78,9 @@ function tuft(random: Random, anatomy: Anatomy): string[] {
 /** Blood that has sunk in front of the retina: flat above, round below, a boat. `down` is where the ground is. */
 function boat(random: Random, anatomy: Anatomy, down: number): string {
   const { x, y } = around(random, anatomy, { x: anatomy.fovea.x, y: random.sign() * 380 }, 200);
-  const half = random.between(70, 170);
+  const half = random.between(55, 130);
   const deep = half * random.between(0.5, 0.9) * down;
-  const slack = half * 0.06 * down;
+  const slack = half * 0.12 * down;
   return `M${x - half} ${y}Q${x} ${y + slack} ${x + half} ${y}C${x + half} ${y + deep * 1.25} ${x - half} ${y + deep * 1.25} ${x - half} ${y}Z`;
 }
 
@@ -113,7 +115,7 @@ export function makeLesions(
 
   return {
     aneurysms: times(many('aneurysms'), () =>
-      blob(random, posterior(), random.between(7.5, 13.5), { ragged: 0.12, corners: 6 }),
+      blob(random, posterior(), random.between(8.5, 14.5), { ragged: 0.12, corners: 6 }),
     ),
     haemorrhages: times(many('haemorrhages'), () =>
       blob(random, posterior(), 8 + 20 * random.next() ** 2, { ragged: 0.35, stretch: random.between(1, 1.4) }),
@@ -137,7 +139,11 @@ export function makeLesions(
       ...times(many('shunts'), () => tuft(random, anatomy).slice(0, 2)).flat(),
       ...times(many('tufts'), () => tuft(random, anatomy)).flat(),
     ],
-    preretinal: times(random.poisson(1.3 * proliferative), () => boat(random, anatomy, down)),
-    scars: random.chance(0.55 * proliferative) ? laserScars(random, anatomy) : [],
+    preretinal: times(random.poisson(1.5 * proliferative), () => boat(random, anatomy, down)),
+    clouds: times(random.chance(0.4 * proliferative) ? random.whole(2, 4) : 0, () => ({
+      centre: { x: random.normal(0, 350), y: down * random.between(150, 750) },
+      radius: random.between(260, 480),
+    })),
+    scars: random.chance(0.65 * proliferative) ? laserScars(random, anatomy) : [],
   };
 }

@@ -88,8 +88,8 @@ export function paletteOf({ retina }: Pigment): Palette {
     drusen: mix(retina, [250, 222, 140], 0.5),
     scar: mix(retina, [245, 228, 180], 0.5),
     pigmentSpot: through(retina, [0.38, 0.38, 0.42]),
-    rim: mix(retina, [255, 190, 100], 0.8),
-    cup: mix(retina, [255, 240, 176], 0.92),
+    rim: mix(retina, [255, 184, 108], 0.8),
+    cup: mix(retina, [255, 234, 172], 0.9),
     glow: mix(retina, [255, 205, 150], 0.4),
   };
 }
