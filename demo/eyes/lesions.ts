@@ -27,8 +27,8 @@ export interface IllEye {
 
 /** Mean numbers at severity 0, 0.5, 1, … 5; in between they change linearly. */
 const MEANS = {
-  aneurysms: [0, 0.1, 7, 16, 19, 21, 23, 25, 28, 28, 28],
-  haemorrhages: [0, 0, 0.5, 2, 4.5, 8, 13, 20, 26, 26, 26],
+  aneurysms: [0, 0.5, 8, 18, 21, 22, 23, 25, 28, 28, 28],
+  haemorrhages: [0, 0, 0.8, 2.5, 4.5, 7, 12, 20, 26, 26, 26],
   flames: [0, 0, 0, 0.1, 0.4, 1, 2.2, 4, 6, 6, 6],
   exudateGroups: [0, 0, 0.05, 0.3, 0.8, 1.4, 2, 2.6, 3, 3, 3],
   cottonWool: [0, 0, 0, 0, 0.2, 0.6, 1.3, 2.2, 3.2, 3.5, 3.5],

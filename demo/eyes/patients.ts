@@ -48,8 +48,13 @@ export type StageMix = keyof typeof STAGE_SHARES;
 
 /** Correlation of the two eyes' illness: fellow eyes get the same label in 85–90 %, as in the competition (87.2 %). */
 const FELLOW_CORRELATION: Record<StageMix, number> = { even: 0.991, competition: 0.983 };
-/** Correlation of what the grader wrote with the eye's true state: one grade an eye, never adjudicated. */
-const GRADER_CORRELATION = 0.95;
+/**
+ * Correlation of what the grader wrote with the eye's true state, by the (continuous) stage written: one grade an eye, never
+ * adjudicated, surer of a healthy eye than of how ill an ill one is.
+ */
+function graderCorrelation(stage: number): number {
+  return 0.975 - 0.03 * Math.min(1, Math.max(0, stage - 1));
+}
 
 /** The share of a standard normal below `z` (Zelen and Severo 1964, error below 1e-7). */
 function normalShare(z: number): number {
@@ -101,12 +106,13 @@ export function makePatient(seed: number, index: number, mix: StageMix): Patient
   const eyes = (['left', 'right'] as const).map((side): EyePlan => {
     const own = random.normal();
     const z = Math.sqrt(shared) * graded + Math.sqrt(1 - shared) * own;
-    const truth =
-      GRADER_CORRELATION * z + Math.sqrt(1 - GRADER_CORRELATION ** 2) * (0.8 * grader + 0.6 * random.normal());
+    const written = continuousStage(normalShare(z), mix);
+    const sure = graderCorrelation(written);
+    const truth = sure * z + Math.sqrt(1 - sure ** 2) * (0.8 * grader + 0.6 * random.normal());
     return {
       name: `${id}_${side}`,
       side,
-      stage: Math.floor(continuousStage(normalShare(z), mix)),
+      stage: Math.floor(written),
       severity: continuousStage(normalShare(truth), mix),
       load: Math.exp(patientLoad + random.normal(0, 0.25)),
     };
