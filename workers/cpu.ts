@@ -1,5 +1,5 @@
-/** Activities of the queue `retinopathy`: everything that needs cores, disk and network. */
-import { createDownloadActivities } from '../activities/download/index.ts';
+/** Activities of a cpu worker: those that take cores (queue `retinopathy`), and the transfers (queue `retinopathy-download`). */
+import { createDownloadActivities, createEyeActivities } from '../activities/download/index.ts';
 import { createImageActivities } from '../activities/images/index.ts';
 import { createLabelActivities } from '../activities/labels/index.ts';
 import { createRegressionActivities } from '../activities/regression/index.ts';
@@ -9,9 +9,13 @@ import type { ActivityServices } from '../activities/services.ts';
 export function cpuActivities(services: ActivityServices): object {
   return {
     ...createRunActivities(services),
-    ...createDownloadActivities(services),
+    ...createEyeActivities(services),
     ...createImageActivities(services),
     ...createLabelActivities(services),
     ...createRegressionActivities(services),
   };
+}
+
+export function transferActivities(services: ActivityServices): object {
+  return { ...createDownloadActivities(services) };
 }

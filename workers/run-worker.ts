@@ -2,9 +2,10 @@
 import { availableParallelism, hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
+import type { ActivityServices } from '../activities/services.ts';
+import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
 import { temporalService } from './connection.ts';
-import { cpuActivities } from './cpu.ts';
+import { cpuActivities, transferActivities } from './cpu.ts';
 import { FailurePolicy } from './failure-policy.ts';
 import { gpuActivities } from './gpu.ts';
 import { createLogger, temporalLogger } from './logger.ts';
@@ -12,6 +13,8 @@ import { READY_LINE, type Role } from './roles.ts';
 import { openServices } from './services.ts';
 
 const SHUTDOWN_FORCE = '15s';
+/** Five parts and the labels, and some more where an archive has seven. */
+const TRANSFERS = 8;
 
 /**
  * Runs a worker until SIGTERM or SIGINT.
@@ -28,14 +31,18 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
   try {
     const services = role === 'workflow' ? undefined : await openServices(role, log, env);
     try {
-      const worker = await Worker.create({
-        connection,
-        namespace: service.namespace,
-        identity: `${role}/${env.RETINOPATHY_INSTANCE ?? hostname()}/${process.pid}`,
-        shutdownForceTime: SHUTDOWN_FORCE,
-        ...options(role, env, services),
-      });
-      const stopped = worker.run();
+      const workers = await Promise.all(
+        workerOptions(role, env, services).map(options =>
+          Worker.create({
+            connection,
+            namespace: service.namespace,
+            identity: `${role}/${env.RETINOPATHY_INSTANCE ?? hostname()}/${process.pid}`,
+            shutdownForceTime: SHUTDOWN_FORCE,
+            ...options,
+          }),
+        ),
+      );
+      const stopped = Promise.all(workers.map(worker => worker.run()));
       process.stdout.write(`${READY_LINE}\n`);
       log.info({ role, address: service.address, store: services?.store.url }, 'worker started');
       await stopped;
@@ -47,26 +54,40 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
   }
 }
 
-function options(
+/** A worker for each queue that the role polls. */
+function workerOptions(
   role: Role,
   env: NodeJS.ProcessEnv,
-  services: Awaited<ReturnType<typeof openServices>> | undefined,
-): Omit<WorkerOptions, 'connection'> {
+  services: ActivityServices | undefined,
+): Omit<WorkerOptions, 'connection'>[] {
   if (!services) {
-    return {
-      taskQueue: TASK_QUEUE,
-      workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-      // Each cached workflow costs memory outside the V8 heap.
-      maxCachedWorkflows: 20,
-    };
+    const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+    // Each cached workflow costs memory outside the V8 heap.
+    return [{ taskQueue: TASK_QUEUE, workflowsPath, maxCachedWorkflows: 20 }];
   }
-  const slots = Number(env.RETINOPATHY_SLOTS ?? availableParallelism());
+  const slots = slotsOf(env);
+  if (role === 'gpu') return [activityWorker(GPU_TASK_QUEUE, gpuActivities(services), slots)];
+  return [
+    activityWorker(TASK_QUEUE, cpuActivities(services), slots),
+    activityWorker(DOWNLOAD_TASK_QUEUE, transferActivities(services), TRANSFERS),
+  ];
+}
+
+function activityWorker(taskQueue: string, activities: object, slots: number): Omit<WorkerOptions, 'connection'> {
   return {
-    taskQueue: role === 'gpu' ? GPU_TASK_QUEUE : TASK_QUEUE,
-    activities: role === 'gpu' ? gpuActivities(services) : cpuActivities(services),
+    taskQueue,
+    activities,
     maxConcurrentActivityTaskExecutions: slots,
     // A kill loses the details since the last heartbeat that was sent.
     maxHeartbeatThrottleInterval: '5s',
     interceptors: { activity: [context => ({ inbound: new FailurePolicy(context) })] },
   };
+}
+
+/** @throws Error with one line for a person */
+function slotsOf(env: NodeJS.ProcessEnv): number {
+  const text = env.RETINOPATHY_SLOTS ?? String(availableParallelism());
+  const slots = Number(text);
+  if (Number.isInteger(slots) && slots >= 1) return slots;
+  throw new Error(`Expected RETINOPATHY_SLOTS to be an integer from 1, got \`${text}\``);
 }

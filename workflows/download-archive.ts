@@ -2,7 +2,7 @@
 import type { DownloadedPart } from '../activities/download/types.ts';
 import type { Artifact } from '../storage/store.ts';
 import { pool } from './pool.ts';
-import { downloadActivities } from './proxies.ts';
+import { downloadActivities, eyeActivities } from './proxies.ts';
 import { RECIPES } from './recipes.ts';
 import { asStage, listenToSteering, type StageResult, tellStage } from './stage.ts';
 import { locate, type StageArgs } from './standalone.ts';
@@ -28,7 +28,7 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
         parameters: { synthetic: input.synthetic, name: archive.name, parts: archive.parts, labels: archive.labels },
       },
       ({ prefix }) =>
-        downloadActivities.drawEyes.executeWithOptions(
+        eyeActivities.drawEyes.executeWithOptions(
           { summary: `draw made-up eyes · ${input.synthetic.patients} patients` },
           [{ prefix, synthetic: input.synthetic, archive }],
         ),

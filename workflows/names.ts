@@ -1,7 +1,9 @@
 /** Ids and names that people type and read. */
 
-/** Queue of the workflows and of everything that needs no graphics card. */
+/** Queue of the workflows and of everything that needs cores. */
 export const TASK_QUEUE = 'retinopathy';
+/** Queue of the transfers: they wait for the network, and would starve, or starve others, among slots that are counted in cores. */
+export const DOWNLOAD_TASK_QUEUE = 'retinopathy-download';
 /** Queue of training and scoring: one slot a graphics card, or a core where there is none. */
 export const GPU_TASK_QUEUE = 'retinopathy-gpu';
 

@@ -1,12 +1,12 @@
 /** The activities as workflows call them: one set of options for each kind of work. */
 import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
-import type { DownloadActivities } from '../activities/download/types.ts';
+import type { DownloadActivities, EyeActivities } from '../activities/download/types.ts';
 import type { ImageActivities } from '../activities/images/types.ts';
 import type { LabelActivities } from '../activities/labels/types.ts';
 import type { RegressionActivities } from '../activities/regression/types.ts';
 import type { RunActivities } from '../activities/run/types.ts';
 import type { TrainingActivities } from '../activities/training/types.ts';
-import { GPU_TASK_QUEUE } from './names.ts';
+import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE } from './names.ts';
 
 /**
  * What passes by itself is retried without limit, as every lost machine counts as an attempt; the activities say which
@@ -19,7 +19,8 @@ const short: ActivityOptions = { startToCloseTimeout: '2 minutes', retry };
 const long: ActivityOptions = { startToCloseTimeout: '6 hours', heartbeatTimeout: '20s', retry };
 
 export const runActivities = proxyActivities<RunActivities>(short);
-export const downloadActivities = proxyActivities<DownloadActivities>(long);
+export const eyeActivities = proxyActivities<EyeActivities>(long);
+export const downloadActivities = proxyActivities<DownloadActivities>({ ...long, taskQueue: DOWNLOAD_TASK_QUEUE });
 export const imageActivities = proxyActivities<ImageActivities>(long);
 export const labelActivities = proxyActivities<LabelActivities>(long);
 export const regressionActivities = proxyActivities<RegressionActivities>(long);

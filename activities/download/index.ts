@@ -9,7 +9,12 @@ import { openSource } from './open-source.ts';
 import { fingerprintOf, pickFiles } from './parts.ts';
 import { SEGMENTS, type SegmentSettings } from './segments.ts';
 import type { ArchiveSource, SourceFile } from './source.ts';
-import type { DownloadActivities, DownloadProgress, ListFilesArgs } from './types.ts';
+import type { DownloadActivities, DownloadProgress, EyeActivities, ListFilesArgs } from './types.ts';
+
+/** Drawing takes cores, where the transfers take the network: other queues, other slots. */
+export function createEyeActivities(services: ActivityServices): EyeActivities {
+  return { drawEyes: args => withHeartbeat((report, signal) => drawEyes(services, args, report, signal)) };
+}
 
 export interface DownloadSettings {
   segments: SegmentSettings;
@@ -31,8 +36,6 @@ export function createDownloadActivities(
   const listed = ({ name, size }: SourceFile) => ({ name, size });
 
   return {
-    drawEyes: args => withHeartbeat((report, signal) => drawEyes(services, args, report, signal)),
-
     listFiles: args =>
       withHeartbeat(async (_report, signal) => {
         const source = await open(args);

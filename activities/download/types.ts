@@ -78,9 +78,12 @@ export interface DownloadProgress {
   bytesPerSecond: number;
 }
 
-export interface DownloadActivities {
+export interface EyeActivities {
   /** Draws the made-up eyes and stores the archive's wrapped parts and labels below `<prefix>/files/`. Deterministic by seed. */
   drawEyes(args: DrawEyesArgs): Promise<DrawnEyes>;
+}
+
+export interface DownloadActivities {
   /** Lists the source and picks the parts and labels. Non-retryable on a missing part. */
   listFiles(args: ListFilesArgs): Promise<ListedFiles>;
   downloadPart(args: DownloadPartArgs): Promise<DownloadedPart>;
