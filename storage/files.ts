@@ -1,5 +1,7 @@
 /** Files and small objects, in and out of a store. */
+
 import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32c } from './checksum.ts';
@@ -130,4 +132,11 @@ export async function getFile(store: ArtifactStore, artifact: Artifact, path: st
   } finally {
     await rm(part, { force: true });
   }
+}
+
+/** CRC-32C of a file of any size. */
+export async function fileChecksum(path: string): Promise<number> {
+  let crc = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) crc = crc32c(chunk as Buffer, crc);
+  return crc;
 }

@@ -1,7 +1,7 @@
 /** What a training starts from, read from the label stage and the worker's files: net, databases, mean picture, weights. */
 
 import { readFile, stat } from 'node:fs/promises';
-import { getArtifact, getJson } from '../../storage/files.ts';
+import { fileChecksum, getArtifact, getJson } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
@@ -16,7 +16,6 @@ import {
   segmentKey,
 } from './chain.ts';
 import { type ClassWeights, classWeights } from './class-weights.ts';
-import { checksumOf } from './local-copy.ts';
 import { type NetOptions, trainNet } from './network.ts';
 import { NetworkError, readTemplate } from './network-anatomy.ts';
 import { type Message, printPrototxt } from './prototxt.ts';
@@ -166,7 +165,7 @@ async function weightsChecksum(weights: string | null): Promise<string | null> {
   const path = pathOf(weights);
   try {
     const { size } = await stat(path);
-    return identity({ key: path, size, crc32c: await checksumOf(path) });
+    return identity({ key: path, size, crc32c: await fileChecksum(path) });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw finalFailure(

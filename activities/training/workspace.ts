@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { constants, copyFile, link, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { cachedFile } from '../../storage/cache.ts';
 import { getFile } from '../../storage/files.ts';
 import type { Artifact } from '../../storage/store.ts';
 import type { ActivityServices } from '../services.ts';
 import { encodeBlob } from './blob-proto.ts';
 import { infogainMatrix } from './class-weights.ts';
 import type { TrainingInputs } from './inputs.ts';
-import { localCopy } from './local-copy.ts';
 import { FILES } from './network.ts';
 
 /** Runs `work` in a new folder of the worker's scratch space, which is removed afterwards. */
@@ -43,7 +43,7 @@ export async function placeObject(
 export async function placeDatabase(services: ActivityServices, artifact: Artifact, folder: string): Promise<void> {
   const path = join(folder, FILES.database, 'data.mdb');
   await mkdir(dirname(path));
-  const copy = await localCopy(services, artifact);
+  const copy = await cachedFile(services.store, services.cache, artifact, { env: services.env });
   try {
     await link(copy, path);
   } catch (error) {
