@@ -146,7 +146,9 @@ function sum(values: number[]): number {
 }
 
 function plain(text: string): string {
+  const bars = /[█▏▎▍▌▋▊▉·]{2,}/g;
   return stripVTControlCharacters(text)
+    .replaceAll(bars, ' ')
     .replaceAll(/\s{2,}/g, ' ')
     .trim();
 }

@@ -1,0 +1,123 @@
+/** What a person reads while a run goes on and when it is done. */
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { bar, bytes, duration, table } from '../../cli/format.ts';
+import type { Live } from '../../cli/live.ts';
+import { endedLine, plainLine, progressLines } from '../../cli/progress-view.ts';
+import { checkRoom } from '../../cli/source-check.ts';
+import { type SummaryMetrics, summaryLines } from '../../cli/summary.ts';
+import { differences } from '../../config/differences.ts';
+import { STAGES } from '../../config/stages.ts';
+import { initialProgress, progressDetails } from '../../workflows/progress.ts';
+
+const QUIET: Live = { parts: [], shards: [], segments: [], troubles: [] };
+
+describe('figures', () => {
+  test('bytes, times and bars', () => {
+    expect([0, 999, 1000, 51_234_000, 34_988_445_506].map(bytes)).toEqual([
+      '0 B',
+      '999 B',
+      '1.0 kB',
+      '51.2 MB',
+      '35.0 GB',
+    ]);
+    expect([0, 59.4, 60, 3599, 3600, 108_720].map(duration)).toEqual([
+      ...['0 s', '59 s', '1 min 00 s', '59 min 59 s', '1 h 00 min', '30 h 12 min'],
+    ]);
+    expect([0, 0.5, 1, 2].map(share => bar(share, 4))).toEqual(['····', '██··', '████', '████']);
+    expect(
+      table([
+        ['a', 'bb'],
+        ['ccc', 'd'],
+      ]),
+    ).toEqual(['a    bb', 'ccc   d']);
+  });
+
+  test('what differs between two inputs', () => {
+    expect(differences({ a: { b: 1, c: [1] }, d: 2 }, { a: { b: 3, c: [1] }, e: 'x' })).toEqual([
+      ...['a.b 1 → 3', 'd 2 → absent', 'e absent → "x"'],
+    ]);
+    expect(differences({ a: [1, 2] }, { a: [1, 2] })).toEqual([]);
+  });
+});
+
+describe('progress', () => {
+  const progress = initialProgress('demo', STAGES);
+  Object.assign(progress.stages.download, {
+    ...{ state: 'done', done: 6, of: 6, startedAt: 0, endedAt: 4_000 },
+    counts: { parts: 5, bytes: 47_900_000, labels: 600 },
+  });
+  Object.assign(progress.stages.prepare, {
+    state: 'running',
+    done: 1,
+    of: 5,
+    startedAt: 4_000,
+    counts: { pictures: 128 },
+  });
+  const live: Live = { ...QUIET, shards: [{ shard: 1, next: 64, of: 128 }] };
+
+  test('a line a stage: what is done, how far the running one is and how fast', () => {
+    const lines = progressLines({ progress, live, now: 14_000 }).map(line => stripVTControlCharacters(line));
+    expect(lines[0]).toBe('  ✓ download  5 parts, 47.9 MB, 600 labels · 4 s');
+    expect(lines[1]).toBe(`  ● prepare   ${bar(1.5 / 5, 24)} 1/5 shards · 192 pictures, 19/s · about 23 s to go`);
+    expect(lines[2]).toBe('  ○ label     waiting');
+  });
+
+  test('plain lines hold the same without bars, and say why something is tried again', () => {
+    const troubles = [{ activity: 'unzipAndAugment', attempt: 3, message: 'no space left' }];
+    expect(plainLine({ progress, live: { ...live, troubles }, now: 14_000 })).toBe(
+      'prepare 1/5 shards · 192 pictures, 19/s · about 23 s to go | retrying unzipAndAugment, try 3: no space left',
+    );
+    expect(endedLine('download', progress.stages.download)).toBe('done download 5 parts, 47.9 MB, 600 labels · 4 s');
+  });
+
+  test("the details for the Web UI are a table that holds each stage's figures", () => {
+    const details = progressDetails(progress);
+    expect(details).toContain('| download | done | 6/6 parts | 4 | parts 5 · bytes 47,900,000 · labels 600 |  |');
+    expect(details).toContain('| prepare | running | 1/5 shards |');
+  });
+});
+
+describe('the end', () => {
+  const metrics: SummaryMetrics = {
+    source: 'synthetic',
+    images: { seen: 600, quarantined: 0 },
+    folds: {
+      train: { patients: 146, eyes: 292 },
+      validation: { patients: 77, eyes: 154 },
+      test: { patients: 77, eyes: 154 },
+    },
+    splits: [
+      {
+        name: '<0>/<1..4>',
+        auc: 0.959,
+        aucInterval: [0.919, 0.988],
+        accuracy: 0.883,
+        majorityAccuracy: 0.63,
+        positives: 97,
+      },
+      { name: '<0..3>/<4>', auc: null, aucInterval: null, accuracy: null, majorityAccuracy: null, positives: 0 },
+    ],
+    regression: { qwk: 0.813, qwkInterval: [0.742, 0.872], mae: 0.4, accuracy: 0.6 },
+    baseline: { qwk: 0.801 },
+    work: { segmentsTrained: 40, segmentsReused: 2, segmentsRepeated: 1, iterationsLost: 12 },
+  };
+
+  test('QWK and each split with its interval, beside what a guess is worth; what cannot be computed is a dash', () => {
+    const text = stripVTControlCharacters(summaryLines(metrics).join('\n'));
+    expect(text).toContain('QWK 0.813 0.742–0.872 on 154 held-out eyes of 77 patients; without regression 0.801');
+    expect(text).toMatch(/<0>\/<1\.\.4> +0\.959 +0\.919–0\.988 +88\.3 % +63\.0 % +97/);
+    expect(text).toMatch(/<0\.\.3>\/<4> +– +– +– +– +0/);
+    expect(text).toContain('says nothing about medicine');
+    expect(text).toContain('40 segments trained, 2 found, 1 begun in vain (12 iterations)');
+  });
+
+  test('real photographs have no banner', () => {
+    expect(summaryLines({ ...metrics, source: 'kaggle' }).join('\n')).not.toContain('medicine');
+  });
+});
+
+test('a disk without room for a new run is refused with both figures', async () => {
+  await expect(checkRoom('/', 1e18)).rejects.toThrow(/^Expected about 1000000\.0 TB free for \/, got .*: make room/);
+  await expect(checkRoom('/', 1)).resolves.toBeUndefined();
+});
