@@ -83,7 +83,7 @@ export function splitsTable(splits: readonly SplitProgress[]): string {
   if (splits.length === 0) return '';
   const rows = splits.map(
     s =>
-      `| ${splitLabel(s.k).replace('|', '\\|')} | ${s.epoch}/${s.epochs} | ${s.iteration}/${s.iterations} | ${figure(s.loss)} | ${figure(s.accuracy)} | ${figure(s.auc)} | ${figure(s.bestAuc)} | ${s.lost.attempts} |`,
+      `| ${splitLabel(s.k).replace('|', '\\|')} | ${s.epoch} of ${s.epochs} | ${s.iteration} of ${s.iterations} | ${figure(s.loss)} | ${figure(s.accuracy)} | ${figure(s.auc)} | ${figure(s.bestAuc)} | ${s.lost.attempts} |`,
   );
   return [
     '| split | epoch | iteration | loss | accuracy | AUC | best AUC | attempts lost |',
@@ -94,19 +94,58 @@ export function splitsTable(splits: readonly SplitProgress[]): string {
 
 /** The whole run in Markdown: the current details of the parent. */
 export function progressDetails(progress: Progress): string {
-  const rows = Object.entries(progress.stages).map(
-    ([stage, s]) =>
-      `| ${stage} | ${s.state} | ${s.of > 0 ? `${s.done}/${s.of} ${s.unit}` : ''} | ${seconds(s)} | ${counts(s.counts)} | ${s.reason} |`,
-  );
+  const rows = Object.entries(progress.stages).flatMap(([stage, s]) => [
+    // A slash between two numbers would be set as a fraction.
+    `| **${stage}** | ${s.state} | ${s.of > 0 ? `${s.done} of ${s.of} ${s.unit}` : ''} | ${seconds(s)} | ${s.reason} |`,
+    ...parts(stage as Stage, s).map(([part, took, text]) => `| ${part} | | ${text} | ${took} | |`),
+  ]);
   return [
     `**${progress.run}** · ${progress.source} · ${progress.state}`,
     '',
-    '| stage | state | done | seconds | counts | why |',
-    '|---|---|---|---|---|---|',
+    '| stage | state | done | seconds | why |',
+    '|---|---|---|---|---|',
     ...rows,
     '',
     splitsTable(progress.splits),
   ].join('\n');
+}
+
+/** Rows below a stage's own: what it has done, by kind of work; `seconds` of work that ran in parallel count twice. */
+function parts(stage: Stage, { counts: c }: StageProgress): [part: string, seconds: string, text: string][] {
+  const n = (name: string) => (c[name] ?? 0).toLocaleString('en');
+  const took = (name: string) => (c[name] ?? 0).toFixed(0);
+  const mega = (name: string) => `${((c[name] ?? 0) / 1e6).toLocaleString('en', { maximumFractionDigits: 1 })} MB`;
+  if (Object.keys(c).length === 0) return [];
+  switch (stage) {
+    case 'download':
+      return [
+        ['– archive', '', `${n('parts')} parts, ${mega('bytes')} (${mega('fetched')} fetched), ${n('labels')} labels`],
+      ];
+    case 'prepare':
+      return c.entries === undefined
+        ? [['– augment', '', `${n('pictures')} pictures`]]
+        : [
+            [
+              '– unzip',
+              took('unzipSeconds'),
+              `${n('entries')} entries, ${mega('bytes')}, ${n('crcErrors')} CRC errors`,
+            ],
+            ['– augment', took('augmentSeconds'), `${n('pictures')} pictures, ${n('quarantined')} quarantined`],
+          ];
+    case 'label':
+      return [
+        [
+          '– folds',
+          '',
+          `${n('trainEyes')} eyes to train on, ${n('validationEyes')} to choose by, ${n('testEyes')} to judge by`,
+        ],
+        ['– databases', '', `${n('records')} records in ${n('databases')} databases`],
+      ];
+    case 'train':
+      return [];
+    case 'regress':
+      return [['– kappa', '', `QWK ${figure(c.qwk ?? null)}, without regression ${figure(c.baselineQwk ?? null)}`]];
+  }
 }
 
 /** Counts as `pictures 600 · quarantined 0`. */

@@ -73,8 +73,10 @@ describe('progress', () => {
 
   test("the details for the Web UI are a table that holds each stage's figures", () => {
     const details = progressDetails(progress);
-    expect(details).toContain('| download | done | 6/6 parts | 4 | parts 5 · bytes 47,900,000 · labels 600 |  |');
-    expect(details).toContain('| prepare | running | 1/5 shards |');
+    expect(details).toContain('| **download** | done | 6 of 6 parts | 4 |  |');
+    expect(details).toContain('| – archive | | 5 parts, 47.9 MB (0 MB fetched), 600 labels |  | |');
+    expect(details).toContain('| **prepare** | running | 1 of 5 shards |');
+    expect(details).toContain('| – augment | | 128 pictures |  | |');
   });
 });
 
