@@ -12,6 +12,7 @@ import {
 } from '@temporalio/workflow';
 import type { PartialPipelineInput, PipelineInput } from '../config/input.ts';
 import { STAGES, type Stage } from '../config/stages.ts';
+import { accountOf } from './account.ts';
 import { downloadArchive } from './download-archive.ts';
 import { labelSplits } from './label-splits.ts';
 import { splitLabel, trainingName } from './names.ts';
@@ -129,7 +130,7 @@ class Pipeline {
   }
 
   private async regress(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult> {
-    const account = this.account();
+    const account = accountOf(this.progress, this.results);
     const result = await this.child('regress', 'regression and report', regressStage, { ...place, account });
     this.report = result.report;
     return result;
@@ -156,26 +157,6 @@ class Pipeline {
     } finally {
       this.children.delete(name);
     }
-  }
-
-  /** What the report says of the whole run's work. */
-  private account() {
-    const { splits } = this.progress;
-    const trainings = [...new Map(splits.map(split => [split.name, split])).values()];
-    const sum = (of: (split: (typeof splits)[number]) => number) => trainings.reduce((total, s) => total + of(s), 0);
-    const prepared = this.results.get('prepare')?.counts ?? {};
-    return {
-      work: {
-        stages: [...this.results].map(([name, { seconds, reused }]) => ({ name, seconds, reused })),
-        attempts: sum(s => s.segmentsTrained + s.segmentsReused + s.lost.attempts),
-        segmentsTrained: sum(s => s.segmentsTrained),
-        segmentsReused: sum(s => s.segmentsReused),
-        segmentsRepeated: sum(s => s.lost.attempts),
-        iterationsLost: sum(s => s.lost.iterations),
-        secondsLost: sum(s => s.lost.seconds),
-      },
-      images: { seen: prepared.entries ?? 0, quarantined: prepared.quarantined ?? 0 },
-    };
   }
 
   private listen(): void {

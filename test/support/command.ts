@@ -1,6 +1,7 @@
 /** Runs `npm start` as a person does, in a process group of its own, and reads what it prints. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -38,16 +39,19 @@ function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Com
     printed += chunk;
   });
   const pid = child.pid as number;
+  const killGroup = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
+  // A test that fails must not leave its run behind.
+  onTestFinished(() => killGroup('SIGKILL'));
   return {
     pid,
     output: () => printed,
-    killGroup(signal) {
-      try {
-        process.kill(-pid, signal);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-      }
-    },
+    killGroup,
     exited: new Promise(resolve => child.once('close', (code, signal) => resolve({ code, signal }))),
   };
 }
