@@ -45,6 +45,7 @@ export async function run(options: RunOptions): Promise<number> {
     // A run that has begun has taken its room already.
     if (!last) await checkRoom(out.path, wanted);
     const store = await chooseStore(options, out, last);
+    const artifacts = await openStore(store);
     const plan = { run: runId(input), input, store, code: await workflowCode() };
     await out.writeState({ run: plan.run, store });
 
@@ -76,7 +77,7 @@ export async function run(options: RunOptions): Promise<number> {
     followed = follow({ client, handle, run: plan.run, screen, out: out.path, signal: following.signal });
     await stop.race(Promise.race([embedded.broken, followed]));
     const result = await stop.race(resultOf(handle));
-    await farewell(screen, await openStore(store), result, out, input, started);
+    await farewell(screen, artifacts, result, out, input, started);
 
     if (options.keep ?? screen.terminal) {
       await embedded.stopWorkers(['cpu', 'gpu']);

@@ -64,6 +64,7 @@ describe('one line, and exit status 1 or 2', () => {
     ],
     ['an unknown stage', () => ['--until', 'lunch'], /Expected --until to be one of download, .* got `lunch`/],
     ['an unknown kind of store', () => ['--store', 'ftp://x'], /Expected --store to be file:DIR or s3:/],
+    ['a store without a driver', () => ['--store', 's3://bucket/x'], /Expected .*s3:\/\/bucket\/x/],
     [
       'an out folder that is a file',
       () => ['--out', join(folder, 'file')],
