@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
-import { Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
 import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
@@ -24,6 +24,7 @@ let client: Client;
 let temporal: string;
 
 beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('WARN') });
   folder = await mkdtemp(join(tmpdir(), 'start-'));
   out = await openOutFolder(join(folder, 'out'));
   temporal = (await findTemporalCli({ env: process.env })).path;

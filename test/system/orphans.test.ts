@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { which } from '../../system/which.ts';
 import { leftOf, processTree, type Running, runningProcesses } from './process-table.ts';
 
@@ -42,8 +42,15 @@ async function startFamily(command: readonly string[], env: NodeJS.ProcessEnv = 
       if (pid !== undefined) done(Number(pid));
     });
   });
-  const all = await processTree(started.pid!);
-  expect(all.filter(({ command }) => command === 'sleep 1000')).toHaveLength(2);
+  // A shell that says it is ready has forked its child, which may not have become `sleep` yet.
+  const all = await vi.waitFor(
+    async () => {
+      const tree = await processTree(started.pid!);
+      expect(tree.filter(({ command }) => command === 'sleep 1000')).toHaveLength(2);
+      return tree;
+    },
+    { timeout: WITHIN_MS },
+  );
   return { started, node, all };
 }
 
