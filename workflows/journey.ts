@@ -10,6 +10,9 @@ export class Journey {
   epochs: number;
   /** The number of epochs that somebody asked for while it ran; null when it went as planned. */
   steeredTo: number | null = null;
+  /** Segments that are trained or being trained. */
+  private begun = 0;
+  private stopped = false;
   private readonly plan: TrainingPlan;
   private readonly patience: number | null;
 
@@ -46,6 +49,7 @@ export class Journey {
 
   next(): { segment: number; epoch: number; last: boolean } {
     const segment = this.segments.length;
+    this.begun = segment + 1;
     return {
       segment,
       epoch: Math.floor(segment / this.plan.segmentsPerEpoch) + 1,
@@ -87,13 +91,15 @@ export class Journey {
     return this.evaluations.reduce((best, e) => (meanAuc(e) > meanAuc(best) ? e : best));
   }
 
+  /** No more epochs than the one that has begun. */
   stopEarly(): void {
-    const now = Math.max(1, Math.ceil(this.segments.length / this.plan.segmentsPerEpoch));
-    this.steer(Math.min(now, this.epochs));
+    this.stopped = true;
+    this.steer(Math.max(1, Math.ceil(this.begun / this.plan.segmentsPerEpoch)));
   }
 
+  /** More epochs; a training that somebody stopped stays stopped. */
   extend(epochs: number): void {
-    this.steer(this.epochs + epochs);
+    if (!this.stopped) this.steer(this.epochs + epochs);
   }
 
   counts(): Record<string, number> {

@@ -149,6 +149,8 @@ class Pipeline {
       args: [args],
     });
     this.children.set(name, handle);
+    // Whoever paused while the child was being started was not heard by it.
+    if (this.paused()) await handle.signal(signals.steeringSignal, { kind: 'pause' });
     try {
       const result = await handle.result();
       this.upstream[name] = result.key;

@@ -13,6 +13,7 @@ import { choosePort } from '../../cli/ports.ts';
 import { createFileStore } from '../../storage/file.ts';
 import { runChild } from '../../system/child-process.ts';
 import type { Progress } from '../../workflows/progress.ts';
+import type { SteeringAnswer } from '../../workflows/signals.ts';
 import { eventually } from '../support/command.ts';
 import { TINY } from '../support/tiny.ts';
 
@@ -99,6 +100,35 @@ describe('temporal workflow start', () => {
     const progress = (await client.workflow.getHandle(`${RUN}-again`).query('progress')) as Progress;
     expect(Object.values(progress.stages).map(stage => stage.state)).toEqual(Array(5).fill('reused'));
   }, 60_000);
+
+  test('stopEarly ends one split with its epoch, extend gives the others more; both are keyed as what they are', async () => {
+    const run = `${RUN}-steered`;
+    const handle = await client.workflow.start('retinopathyPipeline', {
+      workflowId: run,
+      taskQueue: 'retinopathy',
+      args: [{ ...TINY, training: { ...TINY.training, epochs: 4 } }],
+    });
+    await eventually('every split to have an epoch behind it', 60, async () => {
+      const { splits } = await handle.query<Progress, []>('progress').catch(() => ({ splits: [] }));
+      return splits.length === 4;
+    });
+    const atStop = (await handle.query<Progress, []>('progress')).splits[0]!.epoch;
+    const stopped = await handle.executeUpdate<SteeringAnswer, [number]>('stopEarly', { args: [0] });
+    expect(stopped.plan).toBe('split 0|1234 ends with the epoch that is running');
+    const extended = await handle.executeUpdate<SteeringAnswer, [number]>('extend', { args: [1] });
+    expect(extended).toEqual({ state: 'running', plan: '1 epochs more for every split that is still training' });
+    await expect(handle.executeUpdate('extend', { args: [0] })).rejects.toThrow();
+
+    const result = await handle.result();
+    const { splits } = await handle.query<Progress, []>('progress');
+    // The epoch that was running when the request came is the last, and the plan says so.
+    expect(splits[0]!.epoch).toBeLessThanOrEqual(Math.min(4, atStop + 2));
+    expect(splits[0]!.epochs).toBe(splits[0]!.epoch);
+    expect(splits.slice(1).map(split => split.epoch)).toEqual([5, 5, 5]);
+    const planned = await client.workflow.getHandle(RUN).result();
+    expect(result.stages.label).toBe(planned.stages.label);
+    expect(new Set(Object.values(result.stages)).size).toBe(8);
+  }, 120_000);
 
   test('every history replays on the present code', async () => {
     const ids = ['', '/download', '/prepare', '/label', '/train-0-vs-1234', '/train-0123-vs-4', '/regress'];
