@@ -72,8 +72,16 @@ function runningText(stage: Stage, s: StageProgress, { live, now, progress }: Vi
   if (s.of === 0) return colors.dim(s.reason || 'starting');
   const done = s.done + underWay(stage, live, progress);
   const elapsed = (now - (s.startedAt ?? now)) / 1000;
-  const eta = done > 0 && elapsed > 3 ? ` · about ${duration((elapsed / done) * (s.of - done))} to go` : '';
+  const left =
+    stage === 'download' ? transferLeft(live) : done > 0 && elapsed > 3 ? (elapsed / done) * (s.of - done) : 0;
+  const eta = left > 0 ? ` · about ${duration(left)} to go` : '';
   return `${bar(done / s.of, BAR)} ${whole(s.done)}/${whole(s.of)} ${s.unit}${rate(stage, s, live, elapsed)}${colors.dim(eta)}`;
+}
+
+/** Seconds that the parts under way still take: what was done before them, as drawing made-up eyes, says nothing of it. */
+function transferLeft({ parts }: Live): number {
+  const rate = sum(parts.map(part => part.bytesPerSecond));
+  return rate > 0 ? sum(parts.map(part => part.of - part.bytes)) / rate : 0;
 }
 
 /** The share of units that are being worked on and already done. */
@@ -88,7 +96,7 @@ function underWay(stage: Stage, live: Live, progress: Progress): number {
 
 function rate(stage: Stage, s: StageProgress, live: Live, elapsed: number): string {
   if (stage === 'download' && live.parts.length > 0) {
-    return ` · ${bytes(sum(live.parts.map(p => p.bytesPerSecond ?? 0)))}/s`;
+    return ` · ${bytes(sum(live.parts.map(p => p.bytesPerSecond)))}/s`;
   }
   if (stage === 'prepare' && elapsed > 3) {
     const pictures = (s.counts.pictures ?? 0) + sum(live.shards.map(shard => shard.next));
