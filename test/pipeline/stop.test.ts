@@ -67,6 +67,21 @@ describe('no orderly end', () => {
     await nothingLeft(out, STOP_WITHIN);
   }, 180_000);
 
+  test('kill -9 of the server and of a worker: both are started again, and the run ends as if nothing had happened', async () => {
+    const out = join(folder, 'parts');
+    const command = retinopathy(['run', '--out', out, ...TINY_OPTIONS]);
+    await underWay(command);
+    const servers = await processesMentioning(join(out, 'temporal.db'), 'start-dev');
+    for (const pid of servers) process.kill(pid, 'SIGKILL');
+    await eventually('the server to be back', 60, () => command.output().includes('server ended (SIGKILL)'));
+    await eventually('the training to begin', 120, () => /done label|train \d/.test(command.output()));
+    const workers = await processesMentioning(out, 'worker\0gpu');
+    for (const pid of workers) process.kill(pid, 'SIGKILL');
+    expect(await command.exited, command.output()).toEqual({ code: 0, signal: null });
+    expect(command.output()).toContain('worker-gpu ended (SIGKILL) and is started again');
+    await nothingLeft(out, 1);
+  }, 240_000);
+
   test('an out folder in use is refused with one line', async () => {
     const out = join(folder, 'shared');
     const first = retinopathy(['run', '--out', out, ...TINY_OPTIONS]);

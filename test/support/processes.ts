@@ -1,8 +1,8 @@
 /** What runs on this machine. */
 import { readdir, readFile } from 'node:fs/promises';
 
-/** Pids of living processes whose command line or environment holds the text; Linux only. */
-export async function processesMentioning(text: string): Promise<number[]> {
+/** Pids of living processes whose command line or environment holds each of the texts (words are parted by `\\0`); Linux only. */
+export async function processesMentioning(...texts: string[]): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
     const pid = Number(name);
@@ -12,7 +12,8 @@ export async function processesMentioning(text: string): Promise<number[]> {
     );
     // A zombie waits to be reaped and runs no more.
     const dead = !status || /^\d+ \(.*\) [ZX] /s.test(status);
-    if (!dead && (command?.includes(text) || environment?.includes(text))) found.push(pid);
+    const holds = (text: string) => command?.includes(text) || environment?.includes(text);
+    if (!dead && texts.every(holds)) found.push(pid);
   }
   return found;
 }
