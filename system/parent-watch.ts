@@ -87,9 +87,14 @@ async function firstGone(chain: readonly Ancestor[], look: Look): Promise<Ancest
   return undefined;
 }
 
-/** npm gives itself the title `npm start`; before that, and under other names, its script is `npm-cli.js`. */
+/**
+ * npm gives itself the title `npm start`; before that, and under other names, it is Node with the script `npm-cli.js`. Only these
+ * two words count: an argument further on may be a path that ends in `/npm`.
+ */
 function isNpm({ command }: Ancestor): boolean {
-  return /^(npm|pnpm|yarn)\b|\/(npm|pnpm|yarn)(-cli)?(\.c?js)?(\s|$)/.test(command);
+  const [program = '', script = ''] = command.split(/\s+/).map(word => word.slice(word.lastIndexOf('/') + 1));
+  const name = /^node(js)?$/.test(program) ? script : program;
+  return /^(npm|pnpm|yarn)(-cli)?(\.c?js)?$/.test(name);
 }
 
 async function lookInProc(pid: number): Promise<Ancestor | undefined> {
