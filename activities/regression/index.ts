@@ -1,5 +1,5 @@
 /** Stage 5: the four predictions regressed against the actual stage, and the report of how good that is. */
-import { putBytes } from '../../storage/files.ts';
+import { putBytes, putJson } from '../../storage/files.ts';
 import { runFolder } from '../../storage/key-names.ts';
 import { finalFailure } from '../failures.ts';
 import { withHeartbeat } from '../heartbeat.ts';
@@ -39,7 +39,7 @@ export function createRegressionActivities({ store, log }: ActivityServices): Re
       ...judge(predictions, model, input.folds.seed),
     };
     const fitted: FittedRegression = {
-      regression: await putBytes(store, `${prefix}/regression.json`, `${JSON.stringify(judgement, null, 2)}\n`),
+      regression: await putJson(store, `${prefix}/regression.json`, judgement),
       predictions: await putBytes(store, `${prefix}/predictions.csv`, formatPredictions(predictions)),
       qwk: judgement.regression.qwk,
       baselineQwk: judgement.baseline.qwk,

@@ -4,7 +4,7 @@ import type { Fold, FoldCounts } from '../labels/types.ts';
 import type { Interval } from './bootstrap.ts';
 import type { Confusion } from './kappa.ts';
 import type { OperatingPoint } from './operating-points.ts';
-import type { StageWork } from './types.ts';
+import type { ReportArgs } from './types.ts';
 
 /** One of the four networks (or heads), judged on the test fold. */
 export interface SplitMetrics {
@@ -81,16 +81,7 @@ export interface Judgement {
 export interface Metrics extends Judgement {
   run: string;
   images: { seen: number; quarantined: number };
-  work: {
-    /** Wall-clock seconds of each stage; of reused ones, what making them took. */
-    seconds: Record<string, number>;
-    stages: StageWork[];
-    attempts: number;
-    segmentsTrained: number;
-    segmentsReused: number;
-    segmentsRepeated: number;
-    iterationsLost: number;
-    secondsLost: number;
-  };
+  /** `seconds`: wall-clock time of each stage; of reused ones, what making them took. */
+  work: ReportArgs['work'] & { seconds: Record<string, number> };
   versions: Record<string, string>;
 }

@@ -1,6 +1,6 @@
 /** What belongs to the run as a whole: its input, the keys of its stages, their manifests. */
 import { resolveInput as checkInput, InputError } from '../../config/resolve.ts';
-import { putBytes } from '../../storage/files.ts';
+import { putJson } from '../../storage/files.ts';
 import { contentKey } from '../../storage/keys.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import { finalFailure } from '../failures.ts';
@@ -58,7 +58,7 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
       // Another machine's clock may be behind the one that opened the stage.
       const seconds = Math.max(0, Date.now() - openedAt) / 1000;
       const own: Manifest = { schemaVersion: 1, stage, key, recipe, inputs, parameters, outputs, counts, seconds };
-      await putBytes(store, `stages/${stage}/${key}/manifest.json`, json(own));
+      await putJson(store, `stages/${stage}/${key}/manifest.json`, own);
       // Another run may have closed the same stage first: what it wrote is what counts.
       const manifest = (await readManifest(store, { stage, key })) ?? own;
       const reason = (await readStages(store, run)).find(entry => entry.name === name)?.reason ?? '';

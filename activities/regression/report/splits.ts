@@ -3,13 +3,25 @@ import { reliabilityCurve } from '../brier.ts';
 import { positives } from '../judge.ts';
 import type { SplitMetrics } from '../metrics.ts';
 import { rocCurve } from '../roc.ts';
-import { drawChart } from './chart.ts';
+import { drawChart, type Series } from './chart.ts';
 import { type Html, html } from './html.ts';
 import { count, fixed, percent, range } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
 
 /** With fewer eyes of a kind, a share of them is too coarse to judge by. */
 const ENOUGH = 30;
+
+/** Both charts of a split: from 0 to 1 either way, with the line of chance or of perfect calibration. */
+const SQUARE = { width: 300, height: 290 };
+const DIAGONAL: Series = {
+  points: [
+    [0, 0],
+    [1, 1],
+  ],
+  color: 'var(--rule-strong)',
+  dashed: true,
+  width: 1,
+};
 
 const QUESTIONS = ['Any retinopathy?', 'Moderate or worse (referable)?', 'Severe or worse?', 'Proliferative?'];
 
@@ -73,20 +85,11 @@ function rocFigure(split: SplitMetrics, data: ReportData): Html {
   );
   return html`<figure><figcaption><b class="nowrap">${split.name}</b> AUC ${fixed(split.auc)}</figcaption>${drawChart({
     label: `ROC curve of split ${split.name}: area ${fixed(split.auc)}`,
-    width: 300,
-    height: 290,
+    ...SQUARE,
     x: { name: '1 \u2212 specificity', min: 0, max: 1, interval: 0.25 },
     y: { name: 'Sensitivity', min: 0, max: 1, interval: 0.25 },
     series: [
-      {
-        points: [
-          [0, 0],
-          [1, 1],
-        ],
-        color: 'var(--rule-strong)',
-        dashed: true,
-        width: 1,
-      },
+      DIAGONAL,
       { points, color: 'var(--accent)', filled: true },
       { points: rings, color: 'var(--second)', markers: true },
     ],
@@ -101,23 +104,10 @@ function reliabilityFigure(split: SplitMetrics, data: ReportData): Html {
   return html`<figure><figcaption><b class="nowrap">${split.name}</b> Brier score ${fixed(split.brier)}</figcaption>${drawChart(
     {
       label: `Reliability of split ${split.name}: ${bins.map(bin => `predicted ${percent(bin.predicted, 0)}, observed ${percent(bin.observed, 0)} of ${bin.eyes}`).join('; ')}`,
-      width: 300,
-      height: 290,
+      ...SQUARE,
       x: { name: 'Predicted probability', min: 0, max: 1, interval: 0.25 },
       y: { name: 'Share that has it', min: 0, max: 1, interval: 0.25 },
-      series: [
-        {
-          points: [
-            [0, 0],
-            [1, 1],
-          ],
-          color: 'var(--rule-strong)',
-          dashed: true,
-          width: 1,
-        },
-        { points, color: 'var(--accent)' },
-        { points, color: 'var(--accent)', markers: true },
-      ],
+      series: [DIAGONAL, { points, color: 'var(--accent)' }, { points, color: 'var(--accent)', markers: true }],
     },
   )}</figure>`;
 }
