@@ -12,9 +12,13 @@ import { join } from 'node:path';
 import { combineCrc32c, crc32c, sha256 } from './checksum.ts';
 import { withRoom } from './durable-files.ts';
 import { copyParts, discard, idleName, takeOver } from './file-attempts.ts';
+import { groupCommit } from './group-commit.ts';
 import { ownerName } from './owner.ts';
-import { ChecksumMismatch, type Upload, type UploadOptions } from './store.ts';
+import { ChecksumMismatch, type PartWriter, type Upload, type UploadOptions } from './store.ts';
 import { openJournal, type UploadJournal } from './upload-journal.ts';
+
+/** The most that one call may gather (IOV_MAX). */
+const MOST_BUFFERS = 1024;
 
 export interface UploadPlace {
   key: string;
@@ -44,16 +48,32 @@ export async function openFileUpload(place: UploadPlace, options: UploadOptions)
 
   let state: 'open' | 'completed' | 'ended' = 'open';
   let completed: number | undefined;
-  // One after the other: the disk is the bottleneck anyway, and two writes of the same part must not mix.
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    const turn = last.then(work);
-    last = turn.catch(() => undefined);
-    return turn;
-  };
   const expectOpen = (what: string) => {
     if (state !== 'open') throw new Error(`Expected the upload of ${key} to be open, got ${what} after its end`);
   };
+  const expectPart = (n: number, length: number) => {
+    if (Number.isInteger(n) && n >= 0 && n < parts && length === lengthOf(n)) return;
+    throw new RangeError(`Expected ${parts} parts of ${partSize} bytes for ${key}, got part ${n} of ${length} bytes`);
+  };
+
+  // The files may only be closed, published or removed when nobody writes to them any more.
+  const underWay = new Set<Promise<unknown>>();
+  const during = <Result>(work: Promise<Result>): Promise<Result> => {
+    underWay.add(work);
+    const over = () => underWay.delete(work);
+    work.then(over, over);
+    return work;
+  };
+  const inTurn = turns();
+  const atLast = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    inTurn('end', async () => {
+      await Promise.allSettled(underWay);
+      return work();
+    });
+  const commit = groupCommit<readonly [number, number]>(async finished => {
+    await data.datasync();
+    await inTurn('journal', () => journal.record(finished));
+  });
   const closeFiles = () => Promise.allSettled([data.close(), journal.close()]);
   const end = async (as: 'completed' | 'ended') => {
     state = as;
@@ -61,23 +81,41 @@ export async function openFileUpload(place: UploadPlace, options: UploadOptions)
     await discard(own, temporary);
   };
 
+  /** The only writer of part `n`, until it is finished or released. */
+  async function beginPart(n: number): Promise<PartWriter> {
+    if (journal.done.has(n)) await inTurn('journal', () => journal.withdraw(n));
+    let written = 0;
+    const write = async (position: number, bytes: readonly Uint8Array[]) => {
+      expectOpen(`bytes of part ${n}`);
+      const length = bytes.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      if (position < 0 || position + length > lengthOf(n)) {
+        throw new RangeError(`Expected bytes within part ${n} of ${key}, got ${length} at ${position}`);
+      }
+      await withRoom(temporary, length, () => writeAt(data, bytes, n * partSize + position));
+      written += length;
+    };
+    const finish = async (crc: number) => {
+      expectOpen(`the end of part ${n}`);
+      expectPart(n, written);
+      await withRoom(temporary, written, () => commit([n, crc]));
+    };
+    return {
+      write: (position, bytes) => during(write(position, bytes)),
+      finish: crc => during(finish(crc)),
+      release() {},
+    };
+  }
+
   async function put(n: number, bytes: Uint8Array, crc: number): Promise<void> {
     expectOpen(`part ${n}`);
-    if (!Number.isInteger(n) || n < 0 || n >= parts || bytes.length !== lengthOf(n)) {
-      throw new RangeError(
-        `Expected ${parts} parts of ${partSize} bytes for ${key}, got part ${n} of ${bytes.length} bytes`,
-      );
-    }
+    expectPart(n, bytes.length);
     const actual = crc32c(bytes);
     if (actual !== crc)
       throw new ChecksumMismatch(`Expected part ${n} of ${key} to have CRC-32C ${crc}, got ${actual}`);
     if (journal.done.get(n) === crc) return;
-    await withRoom(temporary, bytes.length, async () => {
-      if (journal.done.has(n)) await journal.withdraw(n);
-      await writeAt(data, bytes, n * partSize);
-      await data.datasync();
-      await journal.record(n, crc);
-    });
+    const part = await beginPart(n);
+    await part.write(0, [bytes]);
+    await part.finish(crc);
   }
 
   async function complete(crc: number): Promise<void> {
@@ -110,14 +148,20 @@ export async function openFileUpload(place: UploadPlace, options: UploadOptions)
 
   const upload: Upload = {
     done: journal.done,
-    put: (n, bytes, crc) => inTurn(() => put(n, bytes, crc)),
-    complete: crc => inTurn(() => complete(crc)),
+    // Two writes of the same part must not mix.
+    put: (n, bytes, crc) => during(inTurn(n, () => put(n, bytes, crc))),
+    async begin(n) {
+      expectOpen(`part ${n}`);
+      expectPart(n, lengthOf(n));
+      return during(beginPart(n));
+    },
+    complete: crc => atLast(() => complete(crc)),
     abort: () =>
-      inTurn(async () => {
+      atLast(async () => {
         if (state === 'open') await end('ended');
       }),
     close: () =>
-      inTurn(async () => {
+      atLast(async () => {
         if (state !== 'open') return;
         if (journal.done.size === 0) return end('ended');
         state = 'ended';
@@ -147,9 +191,38 @@ async function openFiles(dataFile: string, journalFile: string): Promise<{ data:
   }
 }
 
-async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
-    written += bytesWritten;
+/** One thing after the other of those that have the same name. */
+function turns(): <Result>(name: unknown, work: () => Promise<Result>) => Promise<Result> {
+  const last = new Map<unknown, Promise<unknown>>();
+  return (name, work) => {
+    const turn = (last.get(name) ?? Promise.resolve()).then(work);
+    const over = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (last.get(name) === over) last.delete(name);
+      });
+    last.set(name, over);
+    return turn;
+  };
+}
+
+/** Writes all of the bytes, in as few calls as the system allows. */
+async function writeAt(handle: FileHandle, bytes: readonly Uint8Array[], position: number): Promise<void> {
+  let rest = bytes;
+  for (let at = position; rest.length > 0; ) {
+    const { bytesWritten } = await handle.writev(rest.slice(0, MOST_BUFFERS), at);
+    at += bytesWritten;
+    rest = behind(rest, bytesWritten);
   }
+}
+
+function behind(bytes: readonly Uint8Array[], length: number): readonly Uint8Array[] {
+  let left = length;
+  const from = bytes.findIndex(({ byteLength }) => {
+    if (left < byteLength) return true;
+    left -= byteLength;
+    return false;
+  });
+  if (from === -1) return [];
+  return [bytes[from]!.subarray(left), ...bytes.slice(from + 1)];
 }

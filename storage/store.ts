@@ -15,6 +15,8 @@ export interface ByteRange {
 export interface ObjectHead {
   /** Bytes. */
   size: number;
+  /** CRC-32C of the whole object, where the store itself keeps one and answers for it. */
+  crc32c?: number;
 }
 
 export interface UploadOptions {
@@ -32,6 +34,8 @@ export interface Upload {
   readonly done: ReadonlyMap<number, number>;
   /** Stores part `n` (from 0). Parts may come in any order, at once, and again. Durable when it resolves. */
   put(n: number, bytes: Uint8Array, crc32c: number): Promise<void>;
+  /** Begins part `n` (from 0), to be filled piece by piece. Waits while the driver has no memory to spare for another part. */
+  begin(n: number): Promise<PartWriter>;
   /**
    * Makes the object appear, if its CRC-32C over all parts is `crc32c`. Finding it already complete with the same size and
    * checksum is success.
@@ -42,6 +46,22 @@ export interface Upload {
   abort(): Promise<void>;
   /** Lets go of files and sockets; what was put stays for the next `openUpload`. Idempotent; also after complete or abort. */
   close(): Promise<void>;
+}
+
+/**
+ * A part that arrives in pieces, so that nobody has to hold it whole who need not: the file driver writes the pieces where they
+ * belong, S3's gathers them. Of one part one writer at a time.
+ */
+export interface PartWriter {
+  /**
+   * Takes bytes that belong at `position` within the part. Pieces may come in any order and at once, but must not overlap. The
+   * caller may use the buffers again when it resolves.
+   */
+  write(position: number, bytes: readonly Uint8Array[]): Promise<void>;
+  /** Makes the part count: all of its bytes were written, and `crc32c` was computed over them. Durable when it resolves. */
+  finish(crc32c: number): Promise<void>;
+  /** Gives an unfinished part up, and its memory back. Idempotent; also after `finish`. */
+  release(): void;
 }
 
 export interface ArtifactStore {

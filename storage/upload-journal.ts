@@ -11,7 +11,8 @@ import { crc32c } from './checksum.ts';
 export interface UploadJournal {
   /** Parts on the disk with their CRC-32C. */
   readonly done: ReadonlyMap<number, number>;
-  record(n: number, crc: number): Promise<void>;
+  /** Says that these parts (number, CRC-32C) are on the disk, in one write. */
+  record(parts: readonly (readonly [n: number, crc: number])[]): Promise<void>;
   /** Says, before its bytes are overwritten, that part `n` is not there any more. */
   withdraw(n: number): Promise<void>;
   close(): Promise<void>;
@@ -32,22 +33,22 @@ async function goOn(handle: FileHandle): Promise<UploadJournal> {
   const { done, bytes } = parseJournal(await handle.readFile('latin1'));
   let end = bytes;
   await handle.truncate(end);
-  const write = async (n: number, crc: number | undefined) => {
-    const line = Buffer.from(formatLine(n, crc), 'latin1');
+  const write = async (text: string) => {
+    const lines = Buffer.from(text, 'latin1');
     // At a position of its own rather than appended: the next line then overwrites one that a full disk has cut short.
-    await handle.write(line, 0, line.length, end);
+    await handle.write(lines, 0, lines.length, end);
     await handle.datasync();
-    end += line.length;
+    end += lines.length;
   };
   return {
     done,
-    async record(n, crc) {
-      await write(n, crc);
-      done.set(n, crc);
+    async record(parts) {
+      await write(parts.map(([n, crc]) => formatLine(n, crc)).join(''));
+      for (const [n, crc] of parts) done.set(n, crc);
     },
     async withdraw(n) {
       done.delete(n);
-      await write(n, undefined);
+      await write(formatLine(n, undefined));
     },
     close: () => handle.close(),
   };

@@ -142,6 +142,33 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         expect((await store.get('up/any-order')).equals(bytes)).toBe(true);
       });
 
+      it('takes parts in pieces, in any order and side by side', async () => {
+        const upload = await begin('up/pieces');
+        const [first, second] = await Promise.all([upload.begin(0), upload.begin(1)]);
+        await Promise.all([
+          first.write(1000, [parts[0]!.subarray(1000, 5000), parts[0]!.subarray(5000)]),
+          second.write(0, [parts[1]!]),
+          first.write(0, [parts[0]!.subarray(0, 1000)]),
+        ]);
+        await expect(second.write(PART - 1, [Buffer.alloc(2)])).rejects.toThrow(RangeError);
+        await Promise.all([first.finish(crc32c(parts[0]!)), second.finish(crc32c(parts[1]!))]);
+        const third = await upload.begin(2);
+        await third.write(0, [parts[2]!.subarray(0, 10)]);
+        await expect(third.finish(crc32c(parts[2]!))).rejects.toThrow('got part 2 of 10 bytes');
+        third.release();
+        await upload.close();
+        const again = await begin('up/pieces');
+        expect([...again.done.keys()].sort()).toEqual([0, 1]);
+        await expect((async () => again.begin(3))()).rejects.toThrow(RangeError);
+        const part = await again.begin(2);
+        await part.write(0, [parts[2]!]);
+        await part.finish(crc32c(parts[2]!));
+        part.release();
+        await again.complete(whole);
+        await again.close();
+        expect((await store.get('up/pieces')).equals(bytes)).toBe(true);
+      });
+
       it('takes the last bytes of a part that is put twice', async () => {
         const upload = await begin('up/twice');
         const other = bytesOf(8, PART);

@@ -53,8 +53,10 @@ describe('a journal on the disk', () => {
   it('goes on behind the last whole line', async () => {
     await writeFile(path, `${formatLine(1, 11)}${formatLine(22, 22).slice(0, -3)}`);
     const journal = await openJournal(path);
-    await journal.record(3, 33);
-    await journal.record(4, 44);
+    await journal.record([
+      [3, 33],
+      [4, 44],
+    ]);
     await journal.withdraw(3);
     await journal.close();
     expect(await partsIn()).toEqual([
