@@ -4,18 +4,13 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { etagOf, isStoragePath, LAUNCH_DATE, type ServedFile, serveObject, signedAddresses } from './kaggle-storage.ts';
+import { etagOf, LAUNCH_DATE, type ServedFile, serveObject } from './kaggle-storage.ts';
+import { type BodyFaults, type Misbehaviour, type OwnAnswer, refusal, storageError } from './misbehaviour.ts';
+import { PIECE, sendBody } from './send-body.ts';
+import { isStoragePath, signedAddresses } from './signed-addresses.ts';
 
 export type { ServedFile } from './kaggle-storage.ts';
-
-/** What a test may have the server do instead of answering as it should. */
-export interface Misbehaviour {
-  status?: number;
-  headers?: Record<string, string>;
-  body?: string;
-  /** Cuts the connection after that many bytes of body; 0 before the first. */
-  cutAfter?: number;
-}
+export type { Misbehaviour } from './misbehaviour.ts';
 
 export interface KaggleServerOptions {
   /** Competition the files belong to; any other is a 404. null answers for any name. */
@@ -26,7 +21,15 @@ export interface KaggleServerOptions {
   token: string | null;
   /** Seconds that a signed address is good for. Default: three days, as seen at Kaggle. */
   addressSeconds?: number;
+  /** Form of the signed addresses: today's, or the one of 2018. Default: v4. */
+  addressForm?: 'v4' | 'v2';
+  /** What each connection to the storage may carry at most. Default: what it can. */
+  bytesPerSecond?: number;
+  /** Checksums in one `x-goog-hash` line or in one for each. Default: joined. */
+  hashLines?: 'joined' | 'apart';
+  /** Asked at each call of the API; undefined has it answered as it should. */
   onApiRequest?: (call: { method: string; body: Record<string, unknown> }) => Misbehaviour | undefined;
+  /** The same for each request of the storage with a good address. */
   onStorageRequest?: (request: { name: string; range: string | undefined; etag: string }) => Misbehaviour | undefined;
 }
 
@@ -38,25 +41,22 @@ export interface KaggleServer {
   close(): Promise<void>;
 }
 
-interface Answer {
-  status: number;
-  headers?: Record<string, string>;
-  json?: unknown;
-}
-
 const THREE_DAYS = 3 * 24 * 3600;
 const DEFAULT_PAGE = 20;
 const MAX_BODY = 64 << 10;
 
-const fail = (status: number, message: string): Answer => ({ status, json: { code: status, message } });
+const ok = (json: unknown): OwnAnswer => ({
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(json),
+});
 
 /** Starts the server on a free port of loopback. */
 export async function startKaggleServer(options: KaggleServerOptions): Promise<KaggleServer> {
-  const addresses = signedAddresses(options.competition ?? 'any');
+  const addresses = signedAddresses(options.competition ?? 'any', options.addressForm ?? 'v4');
   const served = { apiCalls: 0, storageRequests: 0, bodyBytes: 0 };
   const files = () => (typeof options.files === 'function' ? options.files() : options.files);
 
-  const server = createServer((request, response) => {
+  const server = createServer({ highWaterMark: PIECE }, (request, response) => {
     answer(request, response).catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
@@ -70,49 +70,51 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
     served.apiCalls += 1;
     const body = request.method === 'POST' ? await readJson(request) : Object.fromEntries(url.searchParams);
     const call = apiCall(request.method ?? 'GET', url.pathname, body);
-    const odd = call && options.onApiRequest?.(call);
-    if (odd?.cutAfter !== undefined) response.destroy();
-    else if (odd) response.writeHead(odd.status ?? 200, odd.headers).end(odd.body);
-    else sendJson(response, call ? answerApi(call, request, url) : fail(404, 'Not Found'));
+    const odd = (call && options.onApiRequest?.(call)) ?? {};
+    const right = call ? answerApi(call, request, url) : refusal(404, 'Not Found');
+    await sendAnswer(response, isOwn(odd) ? odd : right, odd);
   }
 
-  function answerApi(call: ApiCall, request: IncomingMessage, url: URL): Answer {
-    if (!authorized(request.headers.authorization, options.token)) return fail(401, 'Unauthorized');
+  function answerApi(call: ApiCall, request: IncomingMessage, url: URL): OwnAnswer {
+    if (!authorized(request.headers.authorization, options.token)) return refusal(401, 'Unauthorized');
     if (call.method === 'IntrospectToken') {
       const active = options.token === null || call.body.token === options.token;
-      return active ? { status: 200, json: { active, username: 'reader' } } : fail(401, 'Unauthorized');
+      return active ? ok({ active, username: 'reader' }) : refusal(401, 'Unauthorized');
     }
     if (options.competition !== null && call.body.competitionName !== options.competition)
-      return fail(404, 'Not Found');
+      return refusal(404, 'Not Found');
     if (call.method === 'ListDataFiles') return listPage(files(), call.body);
     const file = files().find(({ name }) => name === call.body.fileName);
-    if (!file) return fail(404, 'Not Found');
+    if (!file) return refusal(404, 'Not Found');
     // The storage has another host than the API, as at Kaggle: a client must not carry its credentials across.
     const host = url.hostname === '127.0.0.1' ? 'localhost' : '127.0.0.1';
     const location = addresses.sign(`http://${host}:${port}`, file, options.addressSeconds ?? THREE_DAYS);
-    return { status: 302, headers: { Location: location, 'Content-Length': '0' } };
+    return { status: 302, headers: { Location: location } };
   }
 
   async function answerStorage(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
     served.storageRequests += 1;
     const known = addresses.verify(url);
-    if (!('name' in known)) return sendStorageError(response, known.status, known.code, known.message);
+    if ('refusal' in known) return sendAnswer(response, known.refusal);
     const file = files().find(({ name }) => name === known.name);
-    if (!file) return sendStorageError(response, 404, 'NoSuchKey', 'The specified key does not exist.');
-    if (request.headers.authorization !== undefined || request.method !== 'GET') {
-      return sendStorageError(response, 400, 'InvalidArgument', 'Expected a GET without Authorization.');
+    if (!file) return sendAnswer(response, storageError(404, 'NoSuchKey', 'The specified key does not exist.'));
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (request.headers.authorization !== undefined || !reads) {
+      const message = 'Expected a GET or HEAD without Authorization.';
+      return sendAnswer(response, storageError(400, 'InvalidArgument', message));
     }
-    const odd = options.onStorageRequest?.({ name: known.name, range: request.headers.range, etag: etagOf(file) });
-    if (odd && odd.cutAfter === undefined) {
-      response.writeHead(odd.status ?? 200, odd.headers).end(odd.body);
-      return;
-    }
-    let left = odd?.cutAfter ?? Number.POSITIVE_INFINITY;
-    await serveObject(file, request.headers, response, length => {
-      const allowed = Math.min(length, left);
-      left -= allowed;
-      served.bodyBytes += allowed;
-      return allowed;
+    const { range } = request.headers;
+    const odd = options.onStorageRequest?.({ name: known.name, range, etag: etagOf(file) }) ?? {};
+    const { bytesPerSecond, hashLines } = options;
+    const onBytes = (length: number) => {
+      served.bodyBytes += length;
+    };
+    if (isOwn(odd)) return sendAnswer(response, odd, odd, onBytes);
+    await serveObject(file, request, response, {
+      ...(bytesPerSecond && { bytesPerSecond }),
+      ...(hashLines && { hashLines }),
+      odd,
+      onBytes,
     });
   }
 
@@ -150,21 +152,18 @@ function apiCall(verb: string, path: string, body: Record<string, unknown>): Api
   };
 }
 
-function listPage(files: readonly ServedFile[], body: Record<string, unknown>): Answer {
+function listPage(files: readonly ServedFile[], body: Record<string, unknown>): OwnAnswer {
   const start = Number(body.pageToken || 0);
   const end = start + (Number(body.pageSize) || DEFAULT_PAGE);
-  return {
-    status: 200,
-    json: {
-      files: files.slice(start, end).map(({ name, size, lastModified }) => ({
-        ref: name,
-        name,
-        totalBytes: size,
-        creationDate: (lastModified ?? LAUNCH_DATE).toISOString(),
-      })),
-      nextPageToken: end < files.length ? String(end) : '',
-    },
-  };
+  return ok({
+    files: files.slice(start, end).map(({ name, size, lastModified }) => ({
+      ref: name,
+      name,
+      totalBytes: size,
+      creationDate: (lastModified ?? LAUNCH_DATE).toISOString(),
+    })),
+    nextPageToken: end < files.length ? String(end) : '',
+  });
 }
 
 function authorized(header: string | undefined, token: string | null): boolean {
@@ -184,13 +183,19 @@ async function readJson(request: IncomingMessage): Promise<Record<string, unknow
   return length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
 }
 
-function sendJson(response: ServerResponse, { status, headers, json }: Answer): void {
-  if (json === undefined) response.writeHead(status, headers).end();
-  else response.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify(json));
-}
+/** Whether an answer of the test's own is to be sent in place of the right one. */
+const isOwn = ({ status, headers, body }: Misbehaviour) =>
+  status !== undefined || headers !== undefined || body !== undefined;
 
-function sendStorageError(response: ServerResponse, status: number, code: string, message: string): void {
-  response
-    .writeHead(status, { 'Content-Type': 'application/xml; charset=UTF-8' })
-    .end(`<?xml version='1.0' encoding='UTF-8'?><Error><Code>${code}</Code><Message>${message}</Message></Error>`);
+async function sendAnswer(
+  response: ServerResponse,
+  { status = 200, headers = {}, body = '' }: OwnAnswer,
+  faults: BodyFaults = {},
+  onBytes?: (length: number) => void,
+): Promise<void> {
+  const bytes = Buffer.from(body);
+  response.statusCode = status;
+  response.setHeaders(new Map(Object.entries({ 'content-length': String(bytes.length), ...headers })));
+  const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
+  await sendBody(response, { size: bytes.length, read }, faults, onBytes);
 }
