@@ -77,6 +77,8 @@ export const pipelineInputSchema = z.strictObject({
         .array(z.enum(VERSIONS))
         .min(1)
         .default([...VERSIONS]),
+      /** `graham` also takes the local average colour away, as the competition's winner did; `none` is the line of 2015. */
+      enhance: z.enum(['none', 'graham']).default('none'),
       /** Pictures per shard. */
       shardSize: z.int().min(1).max(4096).default(256),
       /** Write the JPEGs as well, in the same pass. */

@@ -1,5 +1,6 @@
 /** Stage 2: every picture unzipped, checked and made into its four versions, a shard at a time. */
 import type { ArchivePart } from '../activities/download/types.ts';
+import { shardParameters } from '../config/picture-recipe.ts';
 import type { Manifest } from '../storage/manifest.ts';
 import type { Artifact } from '../storage/store.ts';
 import { pool } from './pool.ts';
@@ -17,7 +18,6 @@ export async function prepareImages(args: StageArgs = {}): Promise<StageResult> 
   const download = await runActivities.readManifest({ stage: 'download', key: required(upstream, 'download', run) });
   const { parts, labels } = archiveOf(download);
   const { archive, images } = input;
-  const { maxQuarantined, ...recipe } = images;
 
   return asStage(
     {
@@ -26,7 +26,7 @@ export async function prepareImages(args: StageArgs = {}): Promise<StageResult> 
       stage: 'prepare',
       recipe: RECIPES.prepare,
       inputs: Object.fromEntries(Object.entries(download.outputs).map(([name, a]) => [name, `${a.crc32c}/${a.size}`])),
-      parameters: { ...recipe, entries: archive.entries },
+      parameters: shardParameters(input),
     },
     async ({ prefix, reason }) => {
       const opened = await imageActivities.openArchive.executeWithOptions({ summary: `open ${archive.name}` }, [

@@ -1,23 +1,23 @@
 /** From the bytes of a JPEG to the PNGs of its versions: the 2015 line, from one decode. */
-import sharp, { type Sharp } from 'sharp';
-import type { Version } from '../../config/input.ts';
+import sharp from 'sharp';
+import type { PipelineInput, Version } from '../../config/input.ts';
+import { PNG } from '../../config/picture-recipe.ts';
 import { type Bitmap, centreOnBlack } from './bitmap.ts';
 import { type Box, fittedSize, scaleBox, trimBox } from './crop.ts';
 import { decodeSize } from './decode-size.ts';
 import { versionOf } from './four-versions.ts';
+import { enhance } from './graham.ts';
+import { pixels, resizeBox } from './pixels.ts';
 
 /** A photograph that cannot be used; it is set aside with this error's message as the reason. */
 export class UnusablePicture extends Error {
   override readonly name = 'UnusablePicture';
 }
 
-export interface PictureOptions {
-  /** Side of the square pictures in pixels. */
-  size: number;
-  /** Share of 255; see `trimBox`. */
-  fuzz: number;
-  versions: readonly Version[];
-}
+/** The fields of the input that shape a picture. */
+export type PictureOptions = Readonly<Pick<PipelineInput['images'], 'size' | 'fuzz' | 'enhance'>> & {
+  readonly versions: readonly Version[];
+};
 
 export interface PreparedPicture {
   /** Pixels of the JPEG. */
@@ -36,8 +36,8 @@ const END_OF_IMAGE = Buffer.from([0xff, 0xd9]);
 
 /**
  * Makes the versions of one photograph: decoded (shrunk where it is large), trimmed, resized with Lanczos to fit a square, centred
- * on black, written as PNG. Pixels are taken as they are stored, like `convert` does: neither the EXIF orientation nor a colour
- * profile is applied; grey and CMYK become RGB.
+ * on black (or enhanced, see graham.ts), written as PNG. Pixels are taken as they are stored, like `convert` does: neither the
+ * EXIF orientation nor a colour profile is applied; grey and CMYK become RGB.
  * @throws UnusablePicture for what is no JPEG, is cut short, black, or holds nothing larger than 32 pixels
  */
 export async function preparePicture(jpeg: Uint8Array, options: PictureOptions): Promise<PreparedPicture> {
@@ -51,7 +51,7 @@ export async function preparePicture(jpeg: Uint8Array, options: PictureOptions):
       `Expected an eye of at least ${SMALLEST_EYE}×${SMALLEST_EYE} pixels, got ${crop.width}×${crop.height} after trimming`,
     );
   }
-  const square = centreOnBlack(await resize(decoded, box, options.size), options.size);
+  const square = await make(decoded, box, options);
   const pngs = [];
   for (const version of options.versions) pngs.push({ version, bytes: await encode(versionOf(square, version)) });
   return { width: header.width, height: header.height, crop, pngs };
@@ -97,21 +97,13 @@ function undecodable(jpeg: Uint8Array, otherwise: string): never {
   );
 }
 
-async function resize(picture: Bitmap, box: Box, size: number): Promise<Bitmap> {
-  const { width, height } = fittedSize(box, size);
-  const data = await raw(picture)
-    .extract(box)
-    .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
-    .raw()
-    .toBuffer();
-  return { data, width, height };
+async function make(decoded: Bitmap, box: Box, { size, enhance: how }: PictureOptions): Promise<Bitmap> {
+  if (how !== 'graham') return centreOnBlack(await resizeBox(decoded, box, fittedSize(box, size)), size);
+  const enhanced = await enhance(decoded, box, size);
+  if (enhanced !== undefined) return enhanced;
+  throw new UnusablePicture('Expected an eye across the middle row, to measure its radius, got less than half of one');
 }
 
-/** Adaptive filters and higher levels cost several times as much for a few per cent of the size. */
 function encode(picture: Bitmap): Promise<Buffer> {
-  return raw(picture).png({ compressionLevel: 2, adaptiveFiltering: false }).toBuffer();
-}
-
-function raw({ data, width, height }: Bitmap): Sharp {
-  return sharp(data, { raw: { width, height, channels: 3 } });
+  return pixels(picture).png(PNG).toBuffer();
 }

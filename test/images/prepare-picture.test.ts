@@ -6,7 +6,7 @@ import { VERSIONS } from '../../config/input.ts';
 import { sha256 } from '../../storage/checksum.ts';
 import { eyeJpeg } from './support.ts';
 
-const options = { size: 256, fuzz: 0.15, versions: VERSIONS };
+const options = { size: 256, fuzz: 0.15, versions: VERSIONS, enhance: 'none' } as const;
 const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url));
 
 async function pixels(png: Uint8Array): Promise<Buffer> {
