@@ -12,6 +12,15 @@ import { isStoragePath, signedAddresses } from './signed-addresses.ts';
 export type { ServedFile } from './kaggle-storage.ts';
 export type { Misbehaviour } from './misbehaviour.ts';
 
+export interface StorageRequest {
+  name: string;
+  /** Headers as they came. */
+  range: string | undefined;
+  ifRange: string | undefined;
+  /** The file's entity tag. */
+  etag: string;
+}
+
 export interface KaggleServerOptions {
   /** Competition the files belong to; any other is a 404. null answers for any name. */
   competition: string | null;
@@ -30,7 +39,7 @@ export interface KaggleServerOptions {
   /** Asked at each call of the API; undefined has it answered as it should. */
   onApiRequest?: (call: { method: string; body: Record<string, unknown> }) => Misbehaviour | undefined;
   /** The same for each request of the storage with a good address. */
-  onStorageRequest?: (request: { name: string; range: string | undefined; etag: string }) => Misbehaviour | undefined;
+  onStorageRequest?: (request: StorageRequest) => Misbehaviour | undefined;
 }
 
 export interface KaggleServer {
@@ -104,7 +113,8 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
       return sendAnswer(response, storageError(400, 'InvalidArgument', message));
     }
     const { range } = request.headers;
-    const odd = options.onStorageRequest?.({ name: known.name, range, etag: etagOf(file) }) ?? {};
+    const ifRange = request.headers['if-range'] as string | undefined;
+    const odd = options.onStorageRequest?.({ name: known.name, range, ifRange, etag: etagOf(file) }) ?? {};
     const { bytesPerSecond, hashLines } = options;
     const onBytes = (length: number) => {
       served.bodyBytes += length;
