@@ -28,7 +28,7 @@ const PASSING_CODES = new Set([
   ...['ENOTFOUND', 'EAI_AGAIN', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EBUSY', 'EAGAIN', 'ENOMEM', 'EIO', 'ESTALE'],
   // A child process that was killed from outside.
   ...['SIGKILL', 'SIGTERM'],
-  ...['TimeoutError', 'RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'ThrottlingException'],
+  ...['Transient', 'TimeoutError', 'RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'ThrottlingException'],
 ]);
 
 export type FailureKind = 'stated' | 'passing' | 'defect' | 'other';

@@ -17,12 +17,22 @@ export async function withRoom<Result>(folder: string, bytes: number, work: () =
     return await work();
   } catch (error) {
     if (!['ENOSPC', 'EDQUOT'].includes(errorCode(error))) throw error;
-    const { bavail, bsize } = await statfs(folder);
-    throw new NoSpace(
-      `Expected ${megabytes(bytes)} to fit into ${folder}, got ${megabytes(bavail * bsize)} free: make room, the work goes on by itself`,
-      { cause: error },
-    );
+    throw noSpace(bytes, folder, await freeIn(folder), error);
   }
+}
+
+/** Says that `bytes` do not fit where only `free` are left. */
+export function noSpace(bytes: number, where: string, free: number, cause?: unknown): NoSpace {
+  return new NoSpace(
+    `Expected ${megabytes(bytes)} to fit into ${where}, got ${megabytes(free)} free: make room, the work goes on by itself`,
+    { cause },
+  );
+}
+
+/** Bytes that an ordinary user may still write to the folder's file system. */
+export async function freeIn(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 /** Writes a new file and waits until the disk has it. What cannot be written whole is removed. */

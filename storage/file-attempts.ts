@@ -18,6 +18,8 @@ export interface Attempt {
 /** An upload that nobody goes on with is given up after a week, as is the custom for S3's. */
 const ABANDONED_MS = 7 * 24 * 3600 * 1000;
 const IDLE = 'idle';
+/** What `stat` counts in, whatever the file system's own blocks are. */
+const BLOCK = 512;
 
 /** Name of an attempt's folder once the attempt has let go of it. */
 export const idleName = (what: string) => `${what}~${IDLE}~${ownerName()}`;
@@ -100,6 +102,18 @@ export async function discard(path: string, temporary: string): Promise<void> {
     throw error;
   }
   await rm(gone, { recursive: true, force: true });
+}
+
+/** Bytes on the disk of unfinished uploads: whoever goes on with one needs that much less room. */
+export async function heldByUploads(temporary: string): Promise<number> {
+  const uploads = join(temporary, 'uploads');
+  let bytes = 0;
+  for (const name of await namesIn(uploads)) {
+    const data = await stat(join(uploads, name, 'data')).catch(() => undefined);
+    // What is not written yet of a file takes no blocks.
+    bytes += (data?.blocks ?? 0) * BLOCK;
+  }
+  return bytes;
 }
 
 /** Removes what dead processes left: their temporary files at once, unfinished uploads when nobody has gone on for a week. */

@@ -6,8 +6,8 @@
 import { link, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { crc32c } from './checksum.ts';
-import { errorCode, makeFolder, syncFolder, withRoom, writeDurably } from './durable-files.ts';
-import { removeLeftovers } from './file-attempts.ts';
+import { errorCode, freeIn, makeFolder, syncFolder, withRoom, writeDurably } from './durable-files.ts';
+import { heldByUploads, removeLeftovers } from './file-attempts.ts';
 import { openFileUpload } from './file-upload.ts';
 import { checkKey, isSegment } from './key-names.ts';
 import { ownerName } from './owner.ts';
@@ -79,6 +79,11 @@ export function createFileStore(folder: string): ArtifactStore {
       for (let above = dirname(path); above !== root; above = dirname(above)) {
         if (!(await removedEmpty(above))) return syncFolder(above);
       }
+    },
+
+    async room() {
+      await makeFolder(root);
+      return (await freeIn(root)) + (await heldByUploads(temporary));
     },
 
     async openUpload(key, options) {

@@ -77,6 +77,8 @@ export interface ArtifactStore {
   /** Removes the object; absent is success. */
   remove(key: string): Promise<void>;
   openUpload(key: string, options: UploadOptions): Promise<Upload>;
+  /** Bytes that can still be stored, what unfinished uploads take up included; undefined where there is no telling. */
+  room(): Promise<number | undefined>;
 }
 
 /** An object of the store as others refer to it. */

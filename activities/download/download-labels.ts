@@ -3,8 +3,8 @@ import { crc32c } from '../../storage/checksum.ts';
 import { bytesArtifact } from '../../storage/files.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
-import { Transient } from './http.ts';
 import { parseLabels } from './labels.ts';
+import { BadAnswer, type Patience, Transient, withRetries } from './retries.ts';
 import { type ArchiveSource, SourceChanged } from './source.ts';
 import type { DownloadedLabels } from './types.ts';
 import { unwrapSmall } from './wrapper.ts';
@@ -18,6 +18,7 @@ export interface LabelTools {
   /** Under `archives/`. */
   folder: string;
   store: ArtifactStore;
+  patience: Patience;
   signal: AbortSignal;
 }
 
@@ -27,9 +28,9 @@ export interface LabelTools {
  */
 export async function downloadLabels(
   name: string,
-  { source, folder, store, signal }: LabelTools,
+  { source, folder, store, patience, signal }: LabelTools,
 ): Promise<DownloadedLabels> {
-  const bytes = await readWhole(name, source, signal);
+  const bytes = await readWhole(name, source, patience, signal);
   // A table cannot begin like a zip, so that here the first bytes tell what no name has to.
   const isZip = bytes.subarray(0, ZIP.length).equals(ZIP);
   const table = isZip ? await unwrapSmall(name, bytes, LIMIT) : { name, data: bytes };
@@ -48,7 +49,12 @@ async function putBeside(store: ArtifactStore, artifact: Artifact, bytes: Buffer
   return { ...artifact, key: own };
 }
 
-async function readWhole(name: string, source: ArchiveSource, signal: AbortSignal): Promise<Buffer> {
+async function readWhole(
+  name: string,
+  source: ArchiveSource,
+  patience: Patience,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const object = await source.open(name, signal);
   if (object === 'unchanged') throw new TypeError('Expected a file, as no version was given');
   const { size } = object.version;
@@ -56,9 +62,14 @@ async function readWhole(name: string, source: ArchiveSource, signal: AbortSigna
     throw finalFailure('BadLabels', `Expected ${name} in ${source.name} to have 1 to ${LIMIT} bytes, got ${size}`);
   }
   try {
-    const bytes = await object.read({ offset: 0, length: size }, signal);
+    const read = async () => {
+      const pieces: Buffer[] = [];
+      for await (const piece of object.stream({ offset: 0, length: size }, signal)) pieces.push(piece);
+      return Buffer.concat(pieces);
+    };
+    const bytes = await withRetries(read, patience, signal);
     if (object.crc32c === null || object.crc32c === crc32c(bytes)) return bytes;
-    throw new Transient(`Expected ${name} to have the CRC-32C that its source states, got another`);
+    throw new BadAnswer(`Expected ${name} to have the CRC-32C that its source states, got another`);
   } catch (error) {
     // The next attempt opens it anew.
     if (error instanceof SourceChanged) throw new Transient(error.message);

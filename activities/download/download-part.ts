@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { sha256 } from '../../storage/checksum.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
-import { type FetchTools, fetchFile } from './fetch-file.ts';
+import { type FetchTools, fetchFile, WrongBytes } from './fetch-file.ts';
 import { type PartRecord, readPartRecord, writePartRecord } from './part-record.ts';
 import { segmentSize } from './segments.ts';
 import { type ArchiveSource, SourceChanged, type SourceObject, sameVersion, tagOf } from './source.ts';
@@ -18,7 +18,7 @@ export interface PartTools extends FetchTools {
   log: Logger;
 }
 
-/** Times a part may become another file while it is fetched, before the activity fails and is retried as a whole. */
+/** Times a part is fetched again from its start because it became another file, or because wrong bytes came. */
 const RESTARTS = 3;
 
 /**
@@ -55,15 +55,22 @@ export async function downloadPart(name: string, tools: PartTools): Promise<Down
       await removeWrapper(store, part, key);
       return { ...part, fetched, reused: false };
     } catch (error) {
-      if (!(error instanceof SourceChanged) || restarts === RESTARTS) throw error;
-      log.warn(
-        { part: name },
-        `${name} changed at its source while it was fetched: it is fetched again from its start`,
-      );
+      if (!(error instanceof SourceChanged || error instanceof WrongBytes)) throw error;
+      if (restarts === RESTARTS) throw giveUp(error);
+      log.warn({ part: name }, `${error.message}: it is fetched again from its start`);
       before = fetched;
       opened = await openAnew(name, source, signal);
     }
   }
+}
+
+/** A source that changes may come to rest; bytes that are wrong each time need a person. */
+function giveUp(error: SourceChanged | WrongBytes): Error {
+  if (error instanceof SourceChanged) return error;
+  return finalFailure(
+    'BadArchive',
+    `${error.message}, ${RESTARTS + 1} times: the source is damaged, or something on the way to it alters what it sends`,
+  );
 }
 
 async function reuse({ part }: PartRecord, key: string, store: ArtifactStore): Promise<DownloadedPart> {

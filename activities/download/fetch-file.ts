@@ -1,11 +1,13 @@
 /** Carries one version of a source's file into the store, in segments that survive any death. */
-import { combineCrc32c, crc32c } from '../../storage/checksum.ts';
-import type { Artifact, ArtifactStore, ByteRange, Upload } from '../../storage/store.ts';
+import { combineCrc32c } from '../../storage/checksum.ts';
+import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
-import { Transient } from './http.ts';
+import type { ConnectionPool } from './connection-pool.ts';
+import type { Patience } from './retries.ts';
 import { planSegments, type SegmentSettings, segmentSize } from './segments.ts';
 import { SourceChanged, type SourceObject, tagOf } from './source.ts';
 import { storedChecksums } from './stored.ts';
+import { transferSegments } from './transfer.ts';
 
 export interface Progress {
   /** Bytes of the file that are here. */
@@ -16,19 +18,27 @@ export interface Progress {
   fetched: number;
 }
 
+/** What came, whole and in order, is not what the source says it sends. */
+export class WrongBytes extends Error {
+  override readonly name = 'WrongBytes';
+}
+
 export interface FetchTools {
   store: ArtifactStore;
   segments: SegmentSettings;
+  connections: ConnectionPool;
+  patience: Patience;
   signal: AbortSignal;
   onProgress(progress: Progress): void;
 }
 
 /**
  * Makes `key` hold the object: what an earlier attempt has put there is kept, the rest is fetched, several segments at once.
- * @throws SourceChanged when it became another file meanwhile; what was stored of it is gone then
+ * @throws SourceChanged when it became another file meanwhile, WrongBytes when what came is not what the source states; what was
+ *   stored of it is gone then
  */
 export async function fetchFile(object: SourceObject, key: string, tools: FetchTools): Promise<Artifact> {
-  const { store, signal } = tools;
+  const { store, signal, onProgress } = tools;
   const { size } = object.version;
   if (size === 0) throw finalFailure('BadArchive', `Expected ${object.servedAs} to hold something, got 0 bytes`);
   const kept = await adopt(object, key, tools);
@@ -39,13 +49,22 @@ export async function fetchFile(object: SourceObject, key: string, tools: FetchT
   const upload = await store.openUpload(key, { size, partSize, sourceTag: `${tagOf(object.version)} by ${partSize}` });
   try {
     const ranges = planSegments(size, partSize);
-    const checksums = await fetchSegments(object, upload, ranges, tools);
+    const missing = ranges.reduce((sum, { length }, n) => (upload.done.has(n) ? sum : sum + length), 0);
+    const progress = { bytes: size - missing, of: size, fetched: 0 };
+    onProgress({ ...progress });
+    const onBytes = (received: number, placed: number) => {
+      progress.fetched += received;
+      progress.bytes += placed;
+      onProgress({ ...progress });
+    };
+    const { connections, patience } = tools;
+    const checksums = await transferSegments(object, upload, ranges, { connections, patience, signal, onBytes });
     const whole = ranges.reduce((sum, { length }, n) => combineCrc32c(sum, checksums[n]!, length), 0);
     signal.throwIfAborted();
     if (object.crc32c !== null && object.crc32c !== whole) {
       await upload.abort();
-      throw new Transient(
-        `Expected ${object.servedAs} to have the CRC-32C ${hex(object.crc32c)} that its source states, got ${hex(whole)}: it is fetched again from its start`,
+      throw new WrongBytes(
+        `Expected ${object.servedAs} to have the CRC-32C ${hex(object.crc32c)} that its source states, got ${hex(whole)}`,
       );
     }
     await upload.complete(whole);
@@ -73,51 +92,6 @@ async function adopt(object: SourceObject, key: string, tools: FetchTools): Prom
   }
   await store.remove(key);
   return undefined;
-}
-
-/** @returns the CRC-32C of every segment, in order */
-async function fetchSegments(
-  object: SourceObject,
-  upload: Upload,
-  ranges: ByteRange[],
-  { segments, signal, onProgress }: FetchTools,
-): Promise<number[]> {
-  const of = object.version.size;
-  const checksums = ranges.map((_, n) => upload.done.get(n));
-  const pending = [...ranges.keys()].filter(n => checksums[n] === undefined);
-  let bytes = of - pending.reduce((sum, n) => sum + ranges[n]!.length, 0);
-  let fetched = 0;
-  onProgress({ bytes, of, fetched });
-
-  // The first failure ends the others: none may still write when the upload is let go.
-  const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
-  const take = async () => {
-    for (let n = pending.shift(); n !== undefined; n = pending.shift()) {
-      const range = ranges[n]!;
-      let inTry = 0;
-      const data = await object.read(range, either, received => {
-        fetched += Math.max(0, received - inTry);
-        bytes += received - inTry;
-        inTry = received;
-        onProgress({ bytes, of, fetched });
-      });
-      const checksum = crc32c(data);
-      await upload.put(n, data, checksum);
-      checksums[n] = checksum;
-    }
-  };
-  const failures: unknown[] = [];
-  await Promise.all(
-    Array.from({ length: segments.inFlight }, () =>
-      take().catch(error => {
-        failures.push(error);
-        stop.abort();
-      }),
-    ),
-  );
-  if (failures.length > 0) throw failures[0];
-  return checksums as number[];
 }
 
 const hex = (crc: number) => crc.toString(16).padStart(8, '0');

@@ -5,6 +5,9 @@ import { sha256 } from '../../storage/checksum.ts';
 import { finalFailure } from '../failures.ts';
 import { type ArchiveSource, SourceChanged, type SourceObject, type SourceVersion, sameVersion } from './source.ts';
 
+/** Bytes read at a time. */
+const PIECE = 1 << 20;
+
 export function createFolderSource(path: string): ArchiveSource {
   const folder = resolve(path);
   return {
@@ -43,22 +46,20 @@ async function openFile(folder: string, file: string, unless?: SourceVersion): P
     servedAs,
     version,
     crc32c: null,
-    async read({ offset, length }, signal, onReceived = () => {}) {
-      onReceived(0);
-      signal.throwIfAborted();
+    async *stream({ offset, length }, signal) {
       const handle = await open(path);
       try {
-        const bytes = Buffer.allocUnsafeSlow(length);
-        let filled = 0;
-        for (let got = -1; filled < length && got !== 0; filled += got) {
-          got = (await handle.read(bytes, filled, length - filled, offset + filled)).bytesRead;
+        for (let read = 0; read < length; ) {
+          signal.throwIfAborted();
+          const piece = Buffer.allocUnsafeSlow(Math.min(PIECE, length - read));
+          const { bytesRead } = await handle.read(piece, 0, piece.length, offset + read);
+          const now = await versionOf(path);
+          if (bytesRead === 0 || !now || !sameVersion(now, version)) {
+            throw new SourceChanged(`Expected ${path} to stay as it was (${version.size} bytes), got another file`);
+          }
+          yield piece.subarray(0, bytesRead);
+          read += bytesRead;
         }
-        const now = await versionOf(path);
-        if (filled < length || !now || !sameVersion(now, version)) {
-          throw new SourceChanged(`Expected ${path} to stay as it was (${version.size} bytes), got another file`);
-        }
-        onReceived(length);
-        return bytes;
       } finally {
         await handle.close();
       }

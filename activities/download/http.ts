@@ -1,18 +1,7 @@
 /** HTTP as the download needs it: a proxy where the environment names one, limits on silence, and errors without addresses in them. */
-import { ApplicationFailure } from '@temporalio/activity';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
 import { finalFailure } from '../failures.ts';
-
-/** Trouble that passes by itself. Its message holds a host at most, never an address. */
-export class Transient extends Error {
-  override readonly name = 'Transient';
-  /** Milliseconds the other side asks to wait. */
-  readonly retryAfterMs: number | undefined;
-  constructor(message: string, retryAfterMs?: number) {
-    super(message);
-    this.retryAfterMs = retryAfterMs;
-  }
-}
+import { Transient } from './retries.ts';
 
 export interface HttpRequest {
   method?: 'GET' | 'POST';
@@ -28,28 +17,7 @@ export interface Http {
   send(url: URL, options: HttpRequest): Promise<HttpAnswer>;
 }
 
-export interface Patience {
-  /** Tries in a row before the activity fails and is retried as a whole. */
-  tries: number;
-  /** Milliseconds before the second try, doubled for each further one. */
-  backoffMs: number;
-}
-
-/** Long enough for a short outage, short enough that the workflow sees a longer one: 6 tries wait 0.5 + 1 + 2 + 4 + 8 s. */
-export const PATIENCE: Patience = { tries: 6, backoffMs: 500 };
-
-/** A longer wait than this gives the worker's slot back. */
-const LONGEST_WAIT_MS = 30_000;
-const LONGEST_BACKOFF_MS = 15_000;
-
-const TIMEOUTS = {
-  /** Five parts with four segments each and a few calls beside them. */
-  connections: 32,
-  /** Silence between two chunks; a stalled connection is cheaper to replace than to wait for. */
-  bodyTimeout: 30_000,
-  headersTimeout: 30_000,
-  connect: { timeout: 10_000 },
-};
+const CONNECT_MS = 10_000;
 
 /** No wait cures these. */
 const UNTRUSTED = new Set([
@@ -66,13 +34,17 @@ export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-/** @param env where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read from; loopback never goes through a proxy */
-export function createHttp(env: NodeJS.ProcessEnv): Http {
-  const direct = new Agent(TIMEOUTS);
+/**
+ * @param env where HTTPS_PROXY, HTTP_PROXY and NO_PROXY are read from; loopback never goes through a proxy
+ * @param silenceMs longest wait for an answer, and between two pieces of one
+ */
+export function createHttp(env: NodeJS.ProcessEnv, silenceMs: number): Http {
+  const timeouts = { bodyTimeout: silenceMs, headersTimeout: silenceMs, connect: { timeout: CONNECT_MS } };
+  const direct = new Agent(timeouts);
   let outside: Dispatcher | undefined;
   const toOutside = () => {
     outside ??= new EnvHttpProxyAgent({
-      ...TIMEOUTS,
+      ...timeouts,
       httpProxy: env.http_proxy ?? env.HTTP_PROXY ?? '',
       httpsProxy: env.https_proxy ?? env.HTTPS_PROXY ?? '',
       noProxy: env.no_proxy ?? env.NO_PROXY ?? '',
@@ -150,45 +122,4 @@ export function parseRetryAfter(header: string | string[] | undefined, now = Dat
   if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
-}
-
-/**
- * Repeats `work` while it fails with `Transient`, waiting longer each time or as long as the other side asks.
- * @throws the last error; a retryable failure with its own delay when the other side asks for more than 30 s
- */
-export async function withRetries<Result>(
-  work: () => Promise<Result>,
-  { tries, backoffMs }: Patience,
-  signal: AbortSignal,
-): Promise<Result> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof Transient)) throw error;
-      const asked = error.retryAfterMs ?? 0;
-      if (asked > LONGEST_WAIT_MS) {
-        throw ApplicationFailure.create({ message: error.message, type: 'RateLimited', nextRetryDelay: asked });
-      }
-      if (attempt >= tries) throw error;
-      const backoff = Math.min(backoffMs * 2 ** (attempt - 1), LONGEST_BACKOFF_MS);
-      // Twenty segments that fail together must not come back together.
-      await pause(Math.max(asked, backoff * (0.5 + Math.random() / 2)), signal);
-    }
-  }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }

@@ -1,13 +1,15 @@
 /** The activities of the download: thin, around the source, the transfer and the wrapper. */
 import { withHeartbeat } from '../heartbeat.ts';
 import type { ActivityServices } from '../services.ts';
+import { createConnectionPool } from './connection-pool.ts';
 import { downloadLabels } from './download-labels.ts';
 import { downloadPart } from './download-part.ts';
 import { drawEyes } from './draw-eyes.ts';
-import { createHttp, PATIENCE, type Patience } from './http.ts';
+import { createHttp } from './http.ts';
 import { openSource } from './open-source.ts';
 import { fingerprintOf, pickFiles } from './parts.ts';
-import { SEGMENTS, type SegmentSettings } from './segments.ts';
+import { checkRoom } from './room.ts';
+import { type DownloadSettings, downloadSettings } from './settings.ts';
 import type { ArchiveSource, SourceFile } from './source.ts';
 import type { DownloadActivities, DownloadProgress, EyeActivities, ListFilesArgs } from './types.ts';
 
@@ -16,17 +18,13 @@ export function createEyeActivities(services: ActivityServices): EyeActivities {
   return { drawEyes: args => withHeartbeat((report, signal) => drawEyes(services, args, report, signal)) };
 }
 
-export interface DownloadSettings {
-  segments: SegmentSettings;
-  patience: Patience;
-}
-
 export function createDownloadActivities(
   services: ActivityServices,
-  { segments, patience }: DownloadSettings = { segments: SEGMENTS, patience: PATIENCE },
+  { segments, patience, connections: limit, silenceMs }: DownloadSettings = downloadSettings(services.env),
 ): DownloadActivities {
   const { store, log } = services;
-  const http = createHttp(services.env);
+  const http = createHttp(services.env, silenceMs);
+  const connections = createConnectionPool(limit);
   const warned = new Set<string>();
   const warn = (message: string) => {
     if (!warned.has(message)) log.warn(message);
@@ -40,6 +38,7 @@ export function createDownloadActivities(
       withHeartbeat(async (_report, signal) => {
         const source = await open(args);
         const picked = pickFiles(await source.list(signal), args.archive, source.name);
+        await checkRoom(store, source.folder, picked.parts);
         return {
           folder: source.folder,
           fingerprint: fingerprintOf(source.folder, picked),
@@ -58,6 +57,8 @@ export function createDownloadActivities(
           store,
           log,
           segments,
+          connections,
+          patience,
           signal,
           onProgress({ bytes, of, fetched }) {
             const seconds = (performance.now() - start) / 1000;
@@ -68,7 +69,7 @@ export function createDownloadActivities(
 
     downloadLabels: args =>
       withHeartbeat(async (_report, signal) =>
-        downloadLabels(args.file.name, { source: await open(args), folder: args.folder, store, signal }),
+        downloadLabels(args.file.name, { source: await open(args), folder: args.folder, store, patience, signal }),
       ),
   };
 }

@@ -1,17 +1,9 @@
 /** The three calls of Kaggle's API that a download needs: list the files, page by page, and turn a name into a signed address. */
 import { finalFailure } from '../failures.ts';
 import type { Credentials } from './credentials.ts';
-import {
-  discard,
-  type Http,
-  type HttpAnswer,
-  type Patience,
-  parseRetryAfter,
-  readBody,
-  Transient,
-  withRetries,
-} from './http.ts';
+import { discard, type Http, type HttpAnswer, parseRetryAfter, readBody } from './http.ts';
 import { type Asked, kaggleError, parseErrorBody } from './kaggle-errors.ts';
+import { BadAnswer, type Patience, withRetries } from './retries.ts';
 import { parseSignedUrl, type SignedUrl } from './signed-url.ts';
 
 /** `rpc` is what Kaggle's own client speaks today, `rest` what it spoke until 2025. */
@@ -89,7 +81,7 @@ export function createKaggleClient(options: KaggleClientOptions): KaggleClient {
     const answer = await send({ method: 'ListDataFiles', pageToken }, signal);
     const page = (await readJson(answer, asked(), signal)) as { files?: unknown; nextPageToken?: unknown } | undefined;
     if (!Array.isArray(page?.files)) {
-      throw new Transient(`Expected a list of files from ${base.host}, got ${answer.statusCode} with something else`);
+      throw new BadAnswer(`Expected a list of files from ${base.host}, got ${answer.statusCode} with something else`);
     }
     const files = (page.files as Record<string, unknown>[]).map(({ name, totalBytes, creationDate }) => ({
       name: String(name ?? ''),
@@ -103,7 +95,7 @@ export function createKaggleClient(options: KaggleClientOptions): KaggleClient {
     const answer = await send({ method: 'DownloadDataFile', fileName }, signal);
     if (answer.statusCode < 300 || answer.statusCode >= 400) {
       await readJson(answer, asked(fileName), signal);
-      throw new Transient(`Expected ${base.host} to redirect to ${fileName}, got ${answer.statusCode}`);
+      throw new BadAnswer(`Expected ${base.host} to redirect to ${fileName}, got ${answer.statusCode}`);
     }
     await discard(answer);
     const { location } = answer.headers;

@@ -1,7 +1,7 @@
 /** What Kaggle's answers mean, as errors that say what to do. */
 import { finalFailure } from '../failures.ts';
 import { type Credentials, redact } from './credentials.ts';
-import { Transient } from './http.ts';
+import { Transient } from './retries.ts';
 
 export interface Refusal {
   /** HTTP status, or the `code` that came in the body of a 200. */

@@ -1,17 +1,9 @@
 /** Files of a competition behind Kaggle's API: a signed address for each, read by ranges that are checked one by one. */
 import type { ByteRange } from '../../storage/store.ts';
-import {
-  discard,
-  type Http,
-  type HttpAnswer,
-  networkError,
-  type Patience,
-  parseRetryAfter,
-  Transient,
-  withRetries,
-} from './http.ts';
+import { discard, type Http, type HttpAnswer, networkError, parseRetryAfter } from './http.ts';
 import type { KaggleClient } from './kaggle-client.ts';
 import { parseContentRange, parseGoogHash, validatorOf } from './ranges.ts';
+import { BadAnswer, type Patience, Transient, withRetries } from './retries.ts';
 import type { SignedUrl } from './signed-url.ts';
 import { type ArchiveSource, SourceChanged, type SourceObject, type SourceVersion, sameVersion } from './source.ts';
 
@@ -74,7 +66,7 @@ async function openFile(
     const range = parseContentRange(answer.headers['content-range']);
     if (answer.statusCode !== 206 || !range) {
       const type = String(answer.headers['content-type'] ?? 'no content type');
-      throw new Transient(`Expected a range of ${file} with status 206, got ${answer.statusCode} (${type})`);
+      throw new BadAnswer(`Expected a range of ${file} with status 206, got ${answer.statusCode} (${type})`);
     }
     const version = { validator: validatorOf(answer.headers) ?? '', size: range.total };
     if (unless && unless.validator !== '' && sameVersion(version, unless)) return 'unchanged';
@@ -85,8 +77,7 @@ async function openFile(
   if (found === 'unchanged') return found;
   const { version, crc32c } = found;
 
-  async function readOnce({ offset, length }: ByteRange, abort: AbortSignal, onReceived: (bytes: number) => void) {
-    onReceived(0);
+  async function* stream({ offset, length }: ByteRange, abort: AbortSignal): AsyncGenerator<Buffer> {
     const last = offset + length - 1;
     const condition = version.validator === '' ? {} : { 'if-range': version.validator };
     const answer = await get({ range: `bytes=${offset}-${last}`, ...condition }, abort);
@@ -102,43 +93,36 @@ async function openFile(
       await discard(answer);
       throw new Transient(`Expected bytes ${offset}–${last} of ${file}, got ${range.first}–${range.last}`);
     }
-    return receive(answer, length, `bytes ${offset}–${last} of ${file}`, abort, onReceived);
+    yield* receive(answer, length, `bytes ${offset}–${last} of ${file}`, abort);
   }
 
   return {
     servedAs: (await address.current(signal)).fileName,
     version,
     crc32c,
-    read: (range, abort, onReceived = () => {}) =>
-      withRetries(() => readOnce(range, abort, onReceived), patience, abort),
+    stream,
   };
 }
 
-/** Gathers a body of a known length. @throws Transient when it is shorter or longer, or falls silent */
-async function receive(
+/** A body of a known length. @throws Transient when it is shorter or longer, or falls silent */
+async function* receive(
   answer: HttpAnswer,
   length: number,
   expected: string,
   signal: AbortSignal,
-  onReceived: (bytes: number) => void,
-): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+): AsyncGenerator<Buffer> {
   let received = 0;
-  let surplus = false;
   try {
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-      surplus = received + chunk.length > length;
-      if (surplus) break;
-      bytes.set(chunk, received);
       received += chunk.length;
-      onReceived(received);
+      if (received > length) break;
+      yield chunk;
     }
   } catch (error) {
     throw networkError(error, expected, signal);
   }
-  if (surplus || received < length)
-    throw new Transient(`Expected ${expected}, got ${surplus ? 'more' : `${received} bytes`}`);
-  return bytes;
+  if (received === length) return;
+  throw new Transient(`Expected ${expected}, got ${received > length ? 'more' : `${received} bytes`}`);
 }
 
 /** The signed address of a file, renewed when it is about to expire or was dropped; those who wait share one call. */

@@ -4,9 +4,10 @@ import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
 import { ANONYMOUS, type Credentials, findCredentials, mayReceiveCredentials } from './credentials.ts';
 import { createFolderSource } from './folder-source.ts';
-import type { Http, Patience } from './http.ts';
+import type { Http } from './http.ts';
 import { createKaggleClient, type KaggleApi } from './kaggle-client.ts';
 import { createKaggleSource } from './kaggle-source.ts';
+import type { Patience } from './retries.ts';
 import type { ArchiveSource } from './source.ts';
 import type { ListFilesArgs } from './types.ts';
 

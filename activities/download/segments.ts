@@ -6,7 +6,7 @@ export interface SegmentSettings {
   partSize: number;
   /** Smallest segment in bytes, the last one apart: S3 takes no smaller part. */
   minPartSize: number;
-  /** Segments in flight per file. */
+  /** Connections that a file should keep busy, whatever its size: a small one is cut accordingly. */
   inFlight: number;
 }
 
@@ -14,7 +14,7 @@ const MIB = 1 << 20;
 /** S3's limit. */
 const MAX_PARTS = 10_000;
 
-/** 4 × 32 MiB for each of five files at once: 640 MiB of memory, and at most that much to fetch again after a kill. */
+/** 32 MiB on each of twenty connections: at most 640 MiB to fetch again after a kill. */
 export const SEGMENTS: SegmentSettings = { partSize: 32 * MIB, minPartSize: 5 * MIB, inFlight: 4 };
 
 /** Bytes of each segment but the last: as large as allowed, but so that a small file keeps all of its connections busy, too. */

@@ -26,11 +26,11 @@ export interface SourceObject {
   /** CRC-32C as the source states it; null where it states none. */
   crc32c: number | null;
   /**
-   * The bytes of a range, all of them. Repeats what passes by itself.
-   * @param onReceived hears how many bytes the present try has received: 0 when one begins
+   * The bytes of a range, piece by piece, in one try: ends behind the last of them, or throws.
+   * @throws Transient where another try may bring the rest
    * @throws SourceChanged
    */
-  read(range: ByteRange, signal: AbortSignal, onReceived?: (bytes: number) => void): Promise<Buffer>;
+  stream(range: ByteRange, signal: AbortSignal): AsyncIterable<Buffer>;
 }
 
 export interface ArchiveSource {

@@ -5,7 +5,14 @@ import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
 import { ApplicationFailure } from '@temporalio/activity';
 import unzipper from 'unzipper';
 import { combineCrc32c, crc32c } from '../../storage/checksum.ts';
-import type { Artifact, ArtifactStore, ByteRange } from '../../storage/store.ts';
+import {
+  type Artifact,
+  type ArtifactStore,
+  type ByteRange,
+  ChecksumMismatch,
+  type PartWriter,
+  type Upload,
+} from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
 import { readStored } from './stored.ts';
 
@@ -124,19 +131,13 @@ export interface InflateOptions {
 export async function inflateStored(store: ArtifactStore, options: InflateOptions): Promise<Artifact> {
   const { wrapperKey, file, key, partSize, sourceTag, signal } = options;
   const upload = await store.openUpload(key, { size: file.size, partSize, sourceTag });
-  let sum = { crc32: 0, crc32c: 0, size: 0 };
+  const parts = partsFrom(upload, partSize);
+  let sum = { crc32: 0, size: 0 };
   const storeParts = async (inflated: AsyncIterable<Buffer>) => {
-    let n = 0;
-    for await (const part of partsOf(inflated, partSize)) {
-      const own = crc32c(part);
-      sum = {
-        crc32: crc32(part, sum.crc32),
-        crc32c: combineCrc32c(sum.crc32c, own, part.length),
-        size: sum.size + part.length,
-      };
+    for await (const piece of inflated) {
+      sum = { crc32: crc32(piece, sum.crc32), size: sum.size + piece.length };
       if (sum.size > file.size) throw damaged(wrapperKey, file, 'more bytes');
-      if (upload.done.get(n) !== own) await upload.put(n, part, own);
-      n += 1;
+      await parts.take(piece);
     }
   };
   try {
@@ -144,36 +145,60 @@ export async function inflateStored(store: ArtifactStore, options: InflateOption
     const inflate = createInflateRaw({ chunkSize: 256 << 10 });
     await pipeline(readStored(store, wrapperKey, range, signal), inflate, storeParts, { signal });
     if (sum.size !== file.size || sum.crc32 !== file.crc32) throw damaged(wrapperKey, file, 'other bytes');
-    await upload.complete(sum.crc32c);
-    return { key, size: sum.size, crc32c: sum.crc32c };
+    const whole = await parts.end();
+    await upload.complete(whole);
+    return { key, size: sum.size, crc32c: whole };
   } catch (error) {
     const failure = isZlibError(error) ? damaged(wrapperKey, file, error.message) : error;
     // What came out of a damaged wrapper is good for nothing.
-    if (failure instanceof ApplicationFailure) await upload.abort();
+    if (failure instanceof ApplicationFailure || failure instanceof ChecksumMismatch) await upload.abort();
     throw failure;
   } finally {
+    parts.release();
     await upload.close();
   }
 }
 
-/** Regroups a stream into pieces of `partSize` bytes and a last, smaller one. */
-async function* partsOf(stream: AsyncIterable<Buffer>, partSize: number): AsyncGenerator<Buffer> {
-  let part = Buffer.allocUnsafeSlow(partSize);
+/**
+ * Fills an upload from its start to its end, piece by piece. Parts that it has are only compared.
+ */
+function partsFrom(upload: Upload, partSize: number) {
+  let n = 0;
   let filled = 0;
-  for await (const chunk of stream) {
-    for (let at = 0; at < chunk.length; ) {
-      const length = Math.min(partSize - filled, chunk.length - at);
-      part.set(chunk.subarray(at, at + length), filled);
-      filled += length;
-      at += length;
-      if (filled === partSize) {
-        yield part;
-        part = Buffer.allocUnsafeSlow(partSize);
-        filled = 0;
-      }
+  let own = 0;
+  let whole = 0;
+  let writer: PartWriter | undefined;
+  const endPart = async () => {
+    if (writer) await writer.finish(own);
+    else if (upload.done.get(n) !== own) {
+      throw new ChecksumMismatch(
+        `Expected part ${n} to come out as it did before (CRC-32C ${upload.done.get(n)}), got ${own}`,
+      );
     }
-  }
-  if (filled > 0) yield part.subarray(0, filled);
+    writer?.release();
+    whole = combineCrc32c(whole, own, filled);
+    [n, filled, own, writer] = [n + 1, 0, 0, undefined];
+  };
+  return {
+    async take(piece: Buffer): Promise<void> {
+      for (let at = 0; at < piece.length; ) {
+        if (filled === 0 && !upload.done.has(n)) writer = await upload.begin(n);
+        const bytes = piece.subarray(at, at + Math.min(partSize - filled, piece.length - at));
+        await writer?.write(filled, [bytes]);
+        own = crc32c(bytes, own);
+        filled += bytes.length;
+        at += bytes.length;
+        if (filled === partSize) await endPart();
+      }
+    },
+    /** Ends the last part, which is smaller. @returns the CRC-32C of all that was taken */
+    async end(): Promise<number> {
+      if (filled > 0) await endPart();
+      return whole;
+    },
+    /** After a failure. */
+    release: () => writer?.release(),
+  };
 }
 
 const isZlibError = (error: unknown): error is Error =>

@@ -4,8 +4,8 @@ import { crc32c } from '@node-rs/crc32';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import yazl from 'yazl';
-import type { DownloadSettings } from '../../activities/download/index.ts';
 import { createDownloadActivities } from '../../activities/download/index.ts';
+import type { DownloadSettings } from '../../activities/download/settings.ts';
 import type { ArchivePart, DownloadActivities, ListFilesArgs } from '../../activities/download/types.ts';
 import type { ActivityServices } from '../../activities/services.ts';
 import { pipelineInputSchema } from '../../config/input.ts';
@@ -15,7 +15,9 @@ import type { ArtifactStore } from '../../storage/store.ts';
 /** Segments small enough that a file of a megabyte has many, and waits too short to notice. */
 export const SMALL: DownloadSettings = {
   segments: { partSize: 64 << 10, minPartSize: 16 << 10, inFlight: 4 },
+  connections: 4,
   patience: { tries: 4, backoffMs: 5 },
+  silenceMs: 2_000,
 };
 
 export const noise = (bytes: number) => randomBytes(bytes);

@@ -1,4 +1,4 @@
-import { link, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { link, mkdtemp, readdir, rm, statfs, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -58,6 +58,20 @@ describe('file store', () => {
     await utimes(journal, old, old);
     await createFileStore(folder).put('another', bytesOf(1, 1));
     expect(await leftovers()).toEqual([]);
+  });
+
+  it('has room for what an unfinished upload takes up', async () => {
+    const store = createFileStore(folder);
+    const size = 8 << 20;
+    const before = (await store.room())!;
+    const upload = await store.openUpload('a', { size: 2 * size, partSize: size, sourceTag: 'x' });
+    await upload.put(0, bytesOf(1, size), crc32c(bytesOf(1, size)));
+    await upload.close();
+    const { bavail, bsize } = await statfs(folder);
+    const held = (await store.room())! - bavail * bsize;
+    expect(before).toBeGreaterThan(0);
+    expect(held).toBeGreaterThanOrEqual(size);
+    expect(held).toBeLessThan(2 * size);
   });
 
   it('never writes to a file that has become an object', async () => {
