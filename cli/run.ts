@@ -6,6 +6,8 @@ import colors from 'picocolors';
 import { findCaffe } from '../bootstrap/caffe.ts';
 import { findTemporalCli } from '../bootstrap/temporal-cli.ts';
 import type { PipelineInput } from '../config/input.ts';
+import { STAGES } from '../config/stages.ts';
+import { runFolder } from '../storage/key-names.ts';
 import { openStore } from '../storage/open.ts';
 import type { ArtifactStore } from '../storage/store.ts';
 import { watchParents } from '../system/parent-watch.ts';
@@ -125,6 +127,9 @@ async function farewell(
   const took = duration((Date.now() - started) / 1000);
   if (result.report === null) {
     screen.line(`\n  Stopped after ${input.until}, as asked, in ${took}. The store holds the rest for the next run.`);
+    if (STAGES.indexOf(input.until) < STAGES.indexOf('prepare')) return;
+    await copyReport(store, `${runFolder(result.run)}/report/`, out.report);
+    screen.line(`  Pictures  ${colors.cyan(pathToFileURL(join(out.report, 'augmentation.png')).href)}`);
     return;
   }
   await copyReport(store, result.report, out.report);

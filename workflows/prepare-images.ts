@@ -19,7 +19,7 @@ export async function prepareImages(args: StageArgs = {}): Promise<StageResult> 
   const { parts, labels } = archiveOf(download);
   const { archive, images } = input;
 
-  return asStage(
+  const prepared = await asStage(
     {
       run,
       name: 'prepare',
@@ -76,6 +76,11 @@ export async function prepareImages(args: StageArgs = {}): Promise<StageResult> 
       };
     },
   );
+  // Each run has its own, even when another run made the pictures.
+  await imageActivities.drawAugmentation.executeWithOptions({ summary: 'contact sheet' }, [
+    { run, prefix: prepared.prefix, images },
+  ]);
+  return prepared;
 }
 
 /** The archive's parts in order, and its labels, from the download's manifest. */

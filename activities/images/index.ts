@@ -4,6 +4,7 @@ import { finalFailure } from '../failures.ts';
 import { withHeartbeat } from '../heartbeat.ts';
 import type { ActivityServices } from '../services.ts';
 import { closeShards } from './close-shards.ts';
+import { drawAugmentation } from './draw-augmentation.ts';
 import { openArchive } from './open-archive.ts';
 import { prepareShard } from './prepare-shard.ts';
 import type { ImageActivities, PreparedShard, ShardProgress } from './types.ts';
@@ -20,6 +21,7 @@ export function createImageActivities(services: ActivityServices): ImageActiviti
         finalWhenDamaged(() => prepareShard(services, args, report, signal)),
       ),
     closeShards: args => withHeartbeat(() => closeShards(services.store, args)),
+    drawAugmentation: args => withHeartbeat(() => drawAugmentation(services.store, args)),
   };
 }
 

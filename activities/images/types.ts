@@ -97,6 +97,13 @@ export interface ClosedShards {
   quarantined: number;
 }
 
+export interface DrawAugmentationArgs {
+  run: string;
+  /** `stages/prepare/<key>` of a finished stage. */
+  prefix: string;
+  images: PipelineInput['images'];
+}
+
 /** Heartbeat details while a shard is made. */
 export interface ShardProgress {
   shard: number;
@@ -111,4 +118,6 @@ export interface ImageActivities {
   unzipAndAugment(args: PrepareShardArgs): Promise<PreparedShard>;
   /** Joins the quarantine lists. Non-retryable when more than `images.maxQuarantined` of the pictures are in it. */
   closeShards(args: CloseShardsArgs): Promise<ClosedShards>;
+  /** Draws `runs/<run>/report/augmentation.png`: the first pictures of each stage in all their versions. */
+  drawAugmentation(args: DrawAugmentationArgs): Promise<Artifact>;
 }

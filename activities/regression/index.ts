@@ -12,6 +12,7 @@ import { judge } from './judge.ts';
 import type { Judgement, Metrics } from './metrics.ts';
 import { renderReport } from './report/page.ts';
 import type { ReportData } from './report/report-data.ts';
+import { readSheet } from './sheet.ts';
 import { readManifest, readOutput, storeOver } from './stored-files.ts';
 import { formatPredictions, joinCurves, parseCurves, parseFolds, parsePredictions, parseScores } from './tables.ts';
 import type { FitArgs, FittedRegression, RegressionActivities, ReportArgs, WrittenReport } from './types.ts';
@@ -79,6 +80,7 @@ export function createRegressionActivities({ store, log }: ActivityServices): Re
       predictions: parsePredictions(predictionsCsv),
       curves: parseCurves(curvesCsv),
       stageCounts,
+      sheet: await readSheet(store, run),
       createdAt: record?.createdAt ?? null,
     });
     const contents: [string, string | Uint8Array][] = [

@@ -9,3 +9,6 @@ export function splitName(k: number): string {
 
 /** The split that asks for referable disease: stage 2, moderate retinopathy, or worse. */
 export const REFERABLE = 1;
+
+/** What the graders call the stages 0–4. */
+export const STAGE_NAMES = ['none', 'mild', 'moderate', 'severe', 'proliferative'];

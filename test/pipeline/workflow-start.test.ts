@@ -99,6 +99,10 @@ describe('temporal workflow start', () => {
     expect(again.stages).toEqual(before.stages);
     const progress = (await client.workflow.getHandle(`${RUN}-again`).query('progress')) as Progress;
     expect(Object.values(progress.stages).map(stage => stage.state)).toEqual(Array(5).fill('reused'));
+    // What a person looks at belongs to each run, whoever made the pictures.
+    const store = await createFileStore(join(out.path, 'store'));
+    const [first, second] = [RUN, `${RUN}-again`].map(run => store.get(`runs/${run}/report/augmentation.png`));
+    expect((await first)!.equals((await second)!)).toBe(true);
   }, 60_000);
 
   test('stopEarly ends one split with its epoch, extend gives the others more; both are keyed as what they are', async () => {

@@ -1,5 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { parse } from 'csv-parse/sync';
+import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRegressionActivities } from '../../activities/regression/index.ts';
 import { confusionMatrix, quadraticWeightedKappa } from '../../activities/regression/kappa.ts';
@@ -184,6 +185,24 @@ describe('writeReport', () => {
     expect(page.includes('<b>&"')).toBe(false);
     expect(page.includes('file:/pictures/&lt;b&gt;&amp;&quot;')).toBe(true);
     expect(page.length).toBeLessThan(500_000);
+  });
+
+  test('shows the contact sheet of the run, if there is one, within the page', async () => {
+    const { report } = await fitted({ patients: 60, seed: 13 });
+    const pageOf = async () => {
+      await run(activities.writeReport, report);
+      return text('runs/simulated/report/report.html');
+    };
+    expect((await pageOf()).includes('<img')).toBe(false);
+    const png = await sharp({ create: { width: 60, height: 40, channels: 3, background: '#c63' } })
+      .png()
+      .toBuffer();
+    await services.store.put('runs/simulated/report/augmentation.png', png);
+    const pictures = [...(await pageOf()).matchAll(/<img [^>]*\bwidth="60" height="40" [^>]*src="([^"]*)"/g)];
+    expect(pictures).toHaveLength(1);
+    const [scheme, data] = pictures[0]![1]!.split(',');
+    expect(scheme).toBe('data:image/jpeg;base64');
+    expect(await sharp(Buffer.from(data!, 'base64')).metadata()).toMatchObject({ width: 60, height: 40 });
   });
 
   test('says of made-up eyes what they are, and puts real ones beside 2015', async () => {

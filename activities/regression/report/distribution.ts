@@ -1,9 +1,10 @@
 /** How the regression's score is spread within each graded stage, and where the cuts lie. */
+
+import { STAGE_NAMES } from '../split-names.ts';
 import type { ReadPrediction } from '../tables.ts';
 import { type Html, html } from './html.ts';
 import { fixed, some } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
-import { STAGE_NAMES } from './stages.ts';
 
 const WIDTH = 360;
 const LEFT = 8;

@@ -1,9 +1,9 @@
 /** What was held out, and what was left out. */
 import { FOLDS } from '../../labels/types.ts';
+import { STAGE_NAMES } from '../split-names.ts';
 import { type Html, html } from './html.ts';
 import { count, percent } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
-import { STAGE_NAMES } from './stages.ts';
 
 const USES = { train: 'the networks', validation: 'snapshot, regression, cuts', test: 'every figure of this page' };
 

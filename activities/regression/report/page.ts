@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { renderDistribution } from './distribution.ts';
 import { renderFolds } from './folds.ts';
 import { html, trusted } from './html.ts';
+import { renderPictures } from './pictures.ts';
 import { renderReading } from './reading.ts';
 import { renderRepeat } from './repeat.ts';
 import type { ReportData } from './report-data.ts';
@@ -36,7 +37,7 @@ export function renderReport(data: ReportData): string {
   <h1>Four predictions, one stage</h1>
   <p class="small">Run <b>${metrics.run}</b> on ${origin}${createdAt !== null && html`, started ${createdAt.slice(0, 16).replace('T', ' ')} UTC`}</p>
 </header>
-<main>${renderVerdict(data)}${renderSplits(data)}${renderStages(data)}${renderDistribution(data)}${render2015(data)}${renderTrainingCurves(data)}${renderWork(data)}${renderFolds(data)}${renderReading(data)}${renderRepeat(data)}
+<main>${renderVerdict(data)}${renderSplits(data)}${renderStages(data)}${renderDistribution(data)}${render2015(data)}${renderTrainingCurves(data)}${renderWork(data)}${renderFolds(data)}${renderPictures(data)}${renderReading(data)}${renderRepeat(data)}
 </main>
 <footer><p>Not a medical device. Nothing on this page may be used to judge a person\u2019s eyes.</p></footer>
 </body>

@@ -1,10 +1,9 @@
 /** From four probabilities to a stage: the confusion matrix and the ways of getting there. */
 import type { Metrics, StagingMetrics } from '../metrics.ts';
+import { STAGE_NAMES } from '../split-names.ts';
 import { type Html, html } from './html.ts';
 import { count, fixed, percent, range } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
-
-export const STAGE_NAMES = ['none', 'mild', 'moderate', 'severe', 'proliferative'];
 
 export function renderStages({ metrics }: ReportData): Html {
   return html`
