@@ -5,10 +5,11 @@
 import { AssertionError } from 'node:assert';
 import { ApplicationFailure } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
+import { StoreRefusal } from '../storage/s3-fault.ts';
 
 /**
  * A failure that no retry can cure. The first line of its message says *Expected X, got Y* and what to do.
- * @param type for machines: `BadInput`, `BadArchive`, `BadLabels`, `BadNetwork`, `AccessDenied`, `Diverged`, `Defect`
+ * @param type for machines: `BadInput`, `BadArchive`, `BadLabels`, `BadNetwork`, `AccessDenied`, `StoreRefusal`, `Diverged`, `Defect`
  */
 export function finalFailure(type: string, message: string, cause?: unknown): ApplicationFailure {
   return ApplicationFailure.create({
@@ -31,13 +32,17 @@ const PASSING_CODES = new Set([
   ...['Transient', 'TimeoutError', 'RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'ThrottlingException'],
 ]);
 
-export type FailureKind = 'stated' | 'passing' | 'defect' | 'other';
+export type FailureKind = 'stated' | 'passing' | 'refused' | 'defect' | 'other';
 
-/** Sorts an error by what a retry may bring. `stated` ones say it themselves: ApplicationFailure and cancellation. */
+/**
+ * Sorts an error by what a retry may bring. `stated` ones say it themselves: ApplicationFailure and cancellation. `refused` is what the
+ * store will not do for whoever asks so, such as a wrong key or a missing bucket: a person must look first.
+ */
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return 'stated';
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ApplicationFailure || cause.name === 'AbortError') return 'stated';
+    if (cause instanceof StoreRefusal) return 'refused';
     const { code, $metadata } = cause as { code?: unknown; $metadata?: { httpStatusCode?: number } };
     const status = $metadata?.httpStatusCode ?? 0;
     if (status >= 500 || status === 429 || PASSING_CODES.has(cause.name)) return 'passing';

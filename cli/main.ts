@@ -25,7 +25,7 @@ program
   )
   .option('--out <dir>', 'everything the run writes', './run')
   .option('--input-file <file>', "the pipeline's input as JSON, over the defaults (config/demo.json for made-up eyes)")
-  .option('--store <url>', 'where artifacts lie, file:DIR (default: file:<out>/store)')
+  .option('--store <url>', 'where artifacts lie, file:DIR or s3://bucket/prefix (default: file:<out>/store)')
   .option('--until <stage>', 'stop after download, prepare, label, train or regress')
   .option('--set <path=value>', 'one field of the input, e.g. training.epochs=4 (may be repeated)', collect, [])
   .option('--keep', 'leave the server and its Web UI running afterwards, until Ctrl-C (default on a terminal)')
@@ -87,7 +87,7 @@ program
   .description("copy a run's report out of the store")
   .argument('<run>', 'the workflow id')
   .requiredOption('--to <dir>', 'where report.html, metrics.json and the tables go')
-  .option('--store <url>', 'file:DIR (default: RETINOPATHY_STORE)')
+  .option('--store <url>', 'file:DIR or s3://bucket/prefix (default: RETINOPATHY_STORE)')
   .addHelpText('after', '\nExample:\n  retinopathy report dr-2026-11 --to ./report --store file:/data/store')
   .action(async (run, options) => {
     const { report } = await import('./report.ts');

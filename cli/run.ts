@@ -21,9 +21,9 @@ import { duration } from './format.ts';
 import { type OutFolder, openOutFolder } from './out-folder.ts';
 import { choosePort } from './ports.ts';
 import { inputOf, type RunOptions } from './run-options.ts';
-import { checkRoom, checkSource } from './source-check.ts';
+import { checkRoom, checkSource, roomHere } from './source-check.ts';
 import { Stopped, stopSignal } from './stop-signal.ts';
-import { chooseStore } from './store-choice.ts';
+import { checkStore, chooseStore } from './store-choice.ts';
 import { type SummaryMetrics, summaryLines } from './summary.ts';
 
 /**
@@ -44,10 +44,11 @@ export async function run(options: RunOptions): Promise<number> {
   let embedded: Embedded | undefined;
   try {
     const last = await out.readState();
-    // A run that has begun has taken its room already.
-    if (!last) await checkRoom(out.path, wanted);
     const store = await chooseStore(options, out, last);
+    // A run that has begun has taken its room already.
+    if (!last) await checkRoom(out.path, roomHere(wanted, store));
     const artifacts = await openStore(store);
+    await stop.race(checkStore(artifacts));
     const plan = { run: runId(input), input, store, code: await workflowCode() };
     await out.writeState({ run: plan.run, store });
 

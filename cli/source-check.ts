@@ -8,6 +8,8 @@ import { UserError } from './user-error.ts';
 
 /** Parts, tars, databases, the workers' copies of them and snapshots, in units of the archive's size. */
 const TIMES_THE_ARCHIVE = 3.5;
+/** The workers' copies alone, where the store is elsewhere. */
+const COPIES = 1;
 /** Temporal's database, logs, the report. */
 const AROUND_IT = 200e6;
 /** The competition's archive. */
@@ -30,6 +32,11 @@ export async function checkSource({ source, archive, synthetic }: PipelineInput)
   } catch (error) {
     throw new UserError((error as Error).message);
   }
+}
+
+/** What of it will lie on this machine's disk. */
+export function roomHere(wanted: number, store: string): number {
+  return store.startsWith('s3:') ? (wanted * COPIES) / TIMES_THE_ARCHIVE : wanted;
 }
 
 /** @throws UserError when the folder's disk has less room than a new run will want */

@@ -5,6 +5,7 @@
  */
 import { link, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { checkRange } from './byte-range.ts';
 import { crc32c } from './checksum.ts';
 import { errorCode, freeIn, makeFolder, syncFolder, withRoom, writeDurably } from './durable-files.ts';
 import { heldByUploads, removeLeftovers } from './file-attempts.ts';
@@ -42,6 +43,12 @@ export function createFileStore(folder: string): ArtifactStore {
 
   return {
     url,
+
+    async check() {
+      await prepare();
+      const temp = join(temporary, 'passing', ownerName());
+      await writeDurably(temp, Buffer.alloc(0)).finally(() => rm(temp, { force: true }));
+    },
 
     async get(key, range) {
       const bytes = await readRange(pathOf(key), range);
@@ -145,11 +152,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 async function readRange(path: string, range?: ByteRange): Promise<Buffer | undefined> {
-  for (const [name, value] of Object.entries(range ?? {})) {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw new RangeError(`Expected \`${name}\` of a range to be an integer from 0, got \`${value}\``);
-    }
-  }
+  checkRange(range);
   const handle = await open(path, 'r').catch(error => {
     if (isAbsence(error)) return undefined;
     throw error;

@@ -67,6 +67,8 @@ export interface PartWriter {
 export interface ArtifactStore {
   /** `file:/absolute/dir` or `s3://bucket/prefix`. */
   readonly url: string;
+  /** Tries whether the store can be read and written. @throws Error with one line for a person */
+  check(): Promise<void>;
   /** The object's bytes. @throws ObjectNotFound */
   get(key: string, range?: ByteRange): Promise<Buffer>;
   /** Stores the object whole, only if absent; `created` is false when it was there already. `overwrite` replaces it (whole, too). */

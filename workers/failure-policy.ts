@@ -27,6 +27,8 @@ export class FailurePolicy implements ActivityInboundCallsInterceptor {
         case 'stated':
         case 'passing':
           throw error;
+        case 'refused':
+          throw finalFailure('StoreRefusal', message(error), error);
         case 'defect':
           throw finalFailure('Defect', `Defect in ${this.context.info.activityType}: ${message(error)}`, error);
         case 'other':

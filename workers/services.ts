@@ -1,6 +1,6 @@
 /** Puts together what the activities of a worker get. */
 import type { Logger } from 'pino';
-import { finalFailure } from '../activities/failures.ts';
+import { failureKind, finalFailure } from '../activities/failures.ts';
 import type { ActivityServices, Caffe } from '../activities/services.ts';
 import { findCaffe } from '../bootstrap/caffe.ts';
 import { MissingToolError } from '../bootstrap/missing-tool.ts';
@@ -22,6 +22,11 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
   if (!url)
     throw new Error('Expected RETINOPATHY_STORE to name the store (file:DIR or s3://bucket/prefix), got nothing');
   const store = await openStore(url);
+  await store.check().catch(error => {
+    // What passes by itself must not end the worker: its activities wait for it as well.
+    if (failureKind(error) !== 'passing') throw error;
+    log.warn(error.message);
+  });
   const folders = await openScratch(role, env);
   let caffe: Promise<Caffe> | undefined;
   const servers = new Map<string, ReturnType<typeof serveEyes>>();

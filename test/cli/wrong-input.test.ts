@@ -27,9 +27,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** An address where nobody listens, and credentials that nobody gave. */
+const NO_S3 = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1', AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'x' };
+
 /** Runs the command to its end, with an out folder that must not be made for nothing. */
 async function wrong(...args: string[]): Promise<{ code: number | null; said: string }> {
-  const command = retinopathy(['run', '--out', join(folder, 'out'), ...args]);
+  const command = retinopathy(['run', '--out', join(folder, 'out'), ...args], NO_S3);
   const { code } = await command.exited;
   return { code, said: command.output().trim() };
 }
@@ -64,7 +67,12 @@ describe('one line, and exit status 1 or 2', () => {
     ],
     ['an unknown stage', () => ['--until', 'lunch'], /Expected --until to be one of download, .* got `lunch`/],
     ['an unknown kind of store', () => ['--store', 'ftp://x'], /Expected --store to be file:DIR or s3:/],
-    ['a store without a driver', () => ['--store', 's3://bucket/x'], /Expected .*s3:\/\/bucket\/x/],
+    ['a bucket that cannot be', () => ['--store', 's3://B/x'], /Expected --store to be `s3:\/\/bucket\/prefix`/],
+    [
+      'a store that does not answer',
+      () => ['--store', 's3://bucket/x'],
+      /^retinopathy: Expected http:\/\/127\.0\.0\.1:1 to answer to s3:PutObject, got ECONNREFUSED: check the network/,
+    ],
     [
       'an out folder that is a file',
       () => ['--out', join(folder, 'file')],

@@ -139,7 +139,10 @@ describe('openStore', () => {
     expect((await openStore('file:///tmp/x')).url).toBe('file:/tmp/x');
   });
 
-  it.each(['', '/tmp/x', 'file:', 'ftp://x', 's3'])('says what it expected instead of %j', async url => {
-    await expect(openStore(url)).rejects.toThrow(`got \`${url}\``);
-  });
+  it.each(['', '/tmp/x', 'file:', 'ftp://x', 's3', 's3:', 's3://', 's3://B/x', 's3://bucket/a//b', 's3://bucket/..'])(
+    'says what it expected instead of %j',
+    async url => {
+      await expect(openStore(url)).rejects.toThrow(`got \`${url}\``);
+    },
+  );
 });
