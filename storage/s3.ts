@@ -82,6 +82,9 @@ export async function createS3Store(text: string, options: S3StoreOptions = {}):
       await bucket.ask('s3:DeleteObject', key, name => client.send(new DeleteObjectCommand(name)));
     },
 
+    /** A bucket has no end. */
+    room: async () => undefined,
+
     async openUpload(key, uploadOptions) {
       checkKey(key);
       sweepOnce();
