@@ -94,6 +94,20 @@ program
     process.exitCode = await report(run, options);
   });
 
+const exporting = program.command('export').description("a run's pictures and lists in the form of other tools");
+exporting
+  .command('digits')
+  .description('loose PNGs, train.tsv, val.tsv and test.tsv of each split, labels.txt: as DIGITS takes them')
+  .argument('<dir>', 'a new or empty folder')
+  .option('--run <run>', 'the workflow id (default: the run of the out folder)')
+  .option('--store <url>', 'where its artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .addHelpText('after', '\nExample:\n  retinopathy export digits ./digits --out ./run')
+  .action(async (dir, options) => {
+    const { exportDigits } = await import('./export.ts');
+    process.exitCode = await exportDigits(dir, options);
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {

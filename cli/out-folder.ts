@@ -36,23 +36,14 @@ export async function openOutFolder(out: string): Promise<OutFolder> {
     throw new UserError(`Expected --out ${path} to be a folder that can be written, got ${code}`);
   }
   const lock = await lockOnce(join(path, 'lock'), path);
-  const state = join(path, 'state.json');
+  const state = stateFile(path);
   return {
     path,
     logs,
     database: join(path, 'temporal.db'),
     report: join(path, 'report'),
     scratch: join(path, 'scratch'),
-    async readState() {
-      try {
-        return JSON.parse(await readFile(state, 'utf8')) as OutState;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw new UserError(
-          `Expected ${state} to be JSON written by an earlier start, got: ${(error as Error).message}`,
-        );
-      }
-    },
+    readState: () => readOutState(path),
     async writeState(value) {
       await writeFile(`${state}.new`, `${JSON.stringify(value, null, 2)}\n`, { flush: true });
       await rename(`${state}.new`, state);
@@ -60,6 +51,19 @@ export async function openOutFolder(out: string): Promise<OutFolder> {
     release: () => lock.release(),
   };
 }
+
+/** What the last start left there; undefined where none was. Reading takes no lock. */
+export async function readOutState(out: string): Promise<OutState | undefined> {
+  const state = stateFile(out);
+  try {
+    return JSON.parse(await readFile(state, 'utf8')) as OutState;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new UserError(`Expected ${state} to be JSON written by an earlier start, got: ${(error as Error).message}`);
+  }
+}
+
+const stateFile = (out: string) => join(out, 'state.json');
 
 async function lockOnce(file: string, out: string): Promise<FileLock> {
   return lockFile(file, {
