@@ -15,6 +15,9 @@ const IDLE_MS = 30_000;
 /** The SDK's three would end a transfer for the sake of one busy second. */
 const ATTEMPTS = 5;
 
+/** A machine's own role is asked for over the network: the SDK's one second without another try is too little under load. */
+const ROLE = { timeout: 2_000, maxRetries: 3 };
+
 const clients = new Map<string, Promise<S3Client>>();
 
 /**
@@ -44,8 +47,7 @@ async function makeClient(env: NodeJS.ProcessEnv, idleMs: number): Promise<S3Cli
   return new S3Client({
     region: env.AWS_REGION || env.AWS_DEFAULT_REGION || (await configuredRegion()),
     ...(endpoint && { endpoint, forcePathStyle: true }),
-    // A machine's own role is asked for over the network: the SDK's one second without another try is too little under load.
-    credentials: defaultProvider({ timeout: 2_000, maxRetries: 3 }),
+    credentials: keysOf(env) ?? defaultProvider(ROLE),
     maxAttempts: Number(env.AWS_MAX_ATTEMPTS) || ATTEMPTS,
     // Otherwise every part would cost a connection of its own.
     expectContinueHeader: false,
@@ -54,6 +56,17 @@ async function makeClient(env: NodeJS.ProcessEnv, idleMs: number): Promise<S3Cli
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: idleMs, httpAgent: agent, httpsAgent: agent },
   });
+}
+
+/** The SDK's own search, in AWS's order, knows this process's environment only: another one is asked for its keys here. */
+function keysOf(env: NodeJS.ProcessEnv) {
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+  } = env;
+  if (env === process.env || !accessKeyId || !secretAccessKey) return undefined;
+  return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
 }
 
 /** The region of the profile in `~/.aws/config`; compatible servers take any. */

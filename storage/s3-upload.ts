@@ -33,7 +33,7 @@ export interface S3UploadTools {
 const LEAST_PART = 5 << 20;
 const MOST_PARTS = 10_000;
 /** Another attempt's completion may be under way when its upload is gone already. */
-const PATIENCE_MS = [0, 200, 500, 1000, 2000];
+const PATIENCE_MS = [0, 100, 200, 500, 1000];
 /** Tries to begin, to send or to complete what others are changing at the same time. */
 const TRIES = 5;
 
