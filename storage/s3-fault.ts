@@ -40,6 +40,8 @@ interface SdkError extends Error {
 const WRONG_CREDENTIALS = [
   ...['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'InvalidToken', 'ExpiredToken', 'TokenRefreshRequired'],
   ...['InvalidClientTokenId', 'NotSignedUp', 'InvalidSecurity'],
+  // versitygw's name for an unknown key.
+  'XAdminUserNotFound',
 ];
 const NOT_ALLOWED = ['AccessDenied', 'AllAccessDisabled', 'AccountProblem', 'Forbidden', '403', 'UnauthorizedAccess'];
 const ELSEWHERE = [

@@ -210,7 +210,9 @@ const bare = (etag: string) => etag.replaceAll(/[^\w-]/g, '');
 
 async function mark(bucket: S3Bucket, { place }: Multipart, n: number, crc: number, etag: string): Promise<void> {
   const at = `${place}/${n}-${crc.toString(16).padStart(8, '0')}-${bare(etag)}`;
-  await bucket.ask('s3:PutObject', at, name => bucket.client.send(new PutObjectCommand({ ...name, Body: '' })));
+  await bucket.ask('s3:PutObject', at, name =>
+    bucket.client.send(new PutObjectCommand({ ...name, Body: Buffer.alloc(0), ContentLength: 0 })),
+  );
 }
 
 /** A part that was put again has two marks: its ETag tells which one holds. */
