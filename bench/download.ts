@@ -2,12 +2,15 @@
  * The download beside what a user would take instead, on loopback: five files at once, as fast as it goes and with each connection
  * held to a rate. What a client has brought is checked before its figures count.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { MissingToolError } from '../bootstrap/missing-tool.ts';
 import { Stopped, stopSignal } from '../cli/stop-signal.ts';
 import { watchParents } from '../system/parent-watch.ts';
 import { which } from '../system/which.ts';
+import { type S3Server, startS3 } from '../test/support/s3.ts';
 import { barsOf, type Compared, HELD, heldLimit } from './download/bars.ts';
 import { aria2c, curl, retinopathy } from './download/clients.ts';
 import { startServer } from './download/kaggle.ts';
@@ -62,8 +65,11 @@ async function run({ gib, rounds, folder, disk }: Options, signal: AbortSignal):
       await server.close();
     }
   };
+  let s3: S3Server | string | undefined;
   try {
-    const { rows, missing } = await chooseRows(await folderIn(parent), disk && (await folderIn(disk)));
+    const place = await folderIn(parent);
+    s3 = await startStore(place);
+    const { rows, missing } = await chooseRows(place, s3, disk && (await folderIn(disk)));
     const free = await measure(null, rows);
     process.stderr.write(`each connection held to ${HELD / 1e6} MB/s:\n`);
     const rowsHeld = rows.filter(row => row.held);
@@ -89,12 +95,31 @@ async function run({ gib, rounds, folder, disk }: Options, signal: AbortSignal):
     ];
     process.stdout.write(`\n${lines.join('\n')}\n`);
   } finally {
+    if (typeof s3 === 'object') await s3.close();
     for (const made of temporary) await rm(made, { recursive: true, force: true });
   }
 }
 
+/** An S3 server with what its clients need in the environment; why there is none where it cannot be had. */
+async function startStore(folder: string): Promise<S3Server | string> {
+  try {
+    const s3 = await startS3(folder);
+    // Whoever has a profile or a session of AWS's means another server with them.
+    for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
+    Object.assign(process.env, s3.env);
+    return s3;
+  } catch (error) {
+    if (error instanceof MissingToolError) return error.message;
+    throw error;
+  }
+}
+
 /** @returns with a sentence for each program that is not installed */
-async function chooseRows(folder: string, disk: string | undefined): Promise<{ rows: Row[]; missing: string[] }> {
+async function chooseRows(
+  folder: string,
+  s3: S3Server | string,
+  disk: string | undefined,
+): Promise<{ rows: Row[]; missing: string[] }> {
   const fileStore = retinopathy(place => `file:${place}`);
   const others = [
     { name: 'aria2c -x16 -s16 -j5', client: aria2c, held: true, program: 'aria2c', install: 'apt-get install aria2' },
@@ -102,12 +127,17 @@ async function chooseRows(folder: string, disk: string | undefined): Promise<{ r
   ];
   const rows: Row[] = [{ name: 'retinopathy → file store', client: fileStore, folder, held: true, memoryBar: 200e6 }];
   const missing: string[] = [];
+  if (typeof s3 === 'string') missing.push(`No row for an S3 store: ${s3}`);
+  else {
+    const client = retinopathy(() => `${s3.url}/${randomUUID()}`);
+    rows.push({ name: 'retinopathy → S3 store', client, folder, held: true, memoryBar: 800e6 });
+  }
   for (const { program, install, ...row } of others) {
     if ((await which(program)) === null) missing.push(`No row for ${program}, which is not there: ${install}`);
     else rows.push({ ...row, folder });
   }
   if (disk !== undefined) {
-    const onDisk = rows.filter(row => row.held);
+    const onDisk = rows.filter(({ client }) => client === fileStore || client === aria2c);
     rows.push(...onDisk.map(row => ({ ...row, name: `${row.name}, on disk`, folder: disk, held: false })));
   }
   return { rows, missing };

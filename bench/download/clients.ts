@@ -27,7 +27,7 @@ export interface Taken {
 export type Client = (job: Job) => Promise<Taken>;
 
 /** The download of this project, into the store of the given URL. Memory is what the transfer adds to an idle worker. */
-export function retinopathy(storeIn: (folder: string) => string, env = process.env): Client {
+export function retinopathy(storeIn: (folder: string) => string): Client {
   return async ({ server, folder, signal }) => {
     const { url: source, competition, token, files } = server;
     const store = storeIn(folder);
@@ -36,7 +36,7 @@ export function retinopathy(storeIn: (folder: string) => string, env = process.e
     const onLine = (line: string) => {
       if (line.startsWith('{"seconds"')) done = JSON.parse(line) as WorkerDone;
     };
-    const { exited } = await startScript('worker.ts', settings, { signal, env, onLine });
+    const { exited } = await startScript('worker.ts', settings, { signal, onLine });
     const { tail } = await exited;
     signal.throwIfAborted();
     if (!done) throw new Error(`Expected the worker to take the files, got:\n${tail.join('\n')}`);

@@ -75,6 +75,7 @@ describe('a run', () => {
     expect(code, tail.join('\n')).toBe(0);
     const printed = lines.join('\n');
     expect(printed).toMatch(/^retinopathy → file store +\d/m);
+    expect(printed).toMatch(/^retinopathy → S3 store +\d/m);
     expect(printed).toMatch(/^wget in 2015.* 9\.49 .*1 h 01 min$/m);
     expect(printed).toMatch(/^connections of 25 MB\/s/m);
     expect(printed).toMatch(/^retinopathy → file store: memory +≤ 200/m);

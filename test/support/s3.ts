@@ -25,9 +25,10 @@ export interface S3Server {
 
 const READY_MS = 30_000;
 
-export async function startS3(): Promise<S3Server> {
+/** @param parent folder to hold what is stored; default: the system's for temporary files */
+export async function startS3(parent = tmpdir()): Promise<S3Server> {
   const { path } = await findVersitygw();
-  const root = await mkdtemp(join(tmpdir(), 'retinopathy-s3-'));
+  const root = await mkdtemp(join(parent, 'retinopathy-s3-'));
   const bucket = `test-${randomBytes(4).toString('hex')}`;
   await mkdir(join(root, bucket));
   const access = randomBytes(8).toString('hex');
