@@ -35,6 +35,8 @@ const LARGEST_PICTURE = 128 * 2 ** 20;
 const HIGHEST_RATIO = 200;
 /** Below this a high ratio does no harm. */
 const HARMLESS_SIZE = 8 * 2 ** 20;
+/** Characters of a name that the list of what was set aside, and a message, show. */
+const LONGEST_SHOWN = 200;
 const LOCAL_HEADER = 30;
 const ENCRYPTED = 0x1;
 
@@ -57,7 +59,7 @@ export function checkEntries(
     const name = readableName(record.name);
     if (name.endsWith('/') && record.size === 0) continue;
     const image = /^(?:.*\/)?([\w-]{1,64})\.\w+$/.exec(name)?.[1] ?? null;
-    const setAside = (reason: string) => quarantined.push({ entry: name, image, reason });
+    const setAside = (reason: string) => quarantined.push({ entry: shortened(name), image, reason });
 
     const namedBadly = badName(record.name, name, pattern);
     if (namedBadly !== undefined) {
@@ -65,7 +67,7 @@ export function checkEntries(
       continue;
     }
     if (image === null) {
-      setAside('Expected a file name of letters, digits, _ and - before one extension, got another');
+      setAside('Expected a file name of at most 64 letters, digits, _ and - before one extension, got another');
       continue;
     }
     named.add(image);
@@ -98,6 +100,11 @@ export function checkEntries(
 function readableName(name: Buffer): string {
   const text = name.toString('utf8');
   return Buffer.from(text).equals(name) ? text : name.toString('latin1');
+}
+
+/** A name may have 65,535 bytes, and an archive thousands of such names. */
+function shortened(name: string): string {
+  return name.length <= LONGEST_SHOWN ? name : `${name.slice(0, LONGEST_SHOWN)}…`;
 }
 
 function badName(bytes: Buffer, name: string, pattern: RegExp): string | undefined {

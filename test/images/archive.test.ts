@@ -219,6 +219,9 @@ describe('checkEntries', () => {
     ['/rain/1_left.jpeg', /leads out of it/],
     ['C:/in/1_left.jpeg', /leads out of it/],
     ['train/../left.jpeg', /leads out of it/],
+    ['C:\\in\\1_left.jpeg', /leads out of it/],
+    ['\\\\host\\1_l.jpeg', /leads out of it/],
+    ['train\\..\\lef.jpeg', /leads out of it/],
     ['train\\1_left.jpeg', /a backslash/],
     ['train/1_left.jp\u0000g', /control characters/],
     ['train/1_left.jp\u00ffg', /no UTF-8/],
@@ -231,6 +234,22 @@ describe('checkEntries', () => {
     expect(pictures).toHaveLength(5);
     expect(quarantined).toHaveLength(1);
     expect(quarantined[0]!.reason).toMatch(reason);
+  });
+
+  test('sets aside names of 65,535 bytes, and shows their beginning only', async () => {
+    const digits = `train/${'1'.repeat(65_518)}_left.jpeg`;
+    const slashes = `${'/'.repeat(65_535)}`;
+    const long = await zipOf([...jpegs, [digits, jpegs[0]![1]], [slashes.replaceAll('/', 'x'), jpegs[0]![1]]]);
+    const { pictures, quarantined } = await check(renamed(long, slashes.replaceAll('/', 'x'), slashes));
+    expect(pictures).toHaveLength(6);
+    expect(quarantined).toEqual([
+      {
+        entry: `${digits.slice(0, 200)}…`,
+        image: null,
+        reason: expect.stringMatching(/^Expected a file name of at most 64 letters/),
+      },
+      { entry: `${slashes.slice(0, 200)}…`, image: null, reason: expect.stringMatching(/leads out of it$/) },
+    ]);
   });
 
   test('keeps the first of two entries of one name', async () => {

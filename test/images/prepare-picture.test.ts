@@ -87,6 +87,16 @@ describe('preparePicture', () => {
     expect(rgb[centre]! - rgb[centre + 2]!).toBeGreaterThan(60);
   });
 
+  test('takes a progressive photograph like another', async () => {
+    const eye = await eyeJpeg(5);
+    const [plain, progressive] = await Promise.all(
+      [false, true].map(progressive => sharp(eye).jpeg({ progressive }).toBuffer()),
+    );
+    expect((await sharp(progressive).metadata()).isProgressive).toBe(true);
+    const [one, other] = await Promise.all([plain!, progressive!].map(jpeg => preparePicture(jpeg, options)));
+    expect(digests(other!)).toEqual(digests(one!));
+  });
+
   test('takes the pixels as they are stored, whatever EXIF says about turning them', async () => {
     const eye = await eyeJpeg(5);
     const plain = await sharp(eye).jpeg().toBuffer();
@@ -121,6 +131,14 @@ describe('preparePicture', () => {
     jpeg.writeUInt16BE(side, frame + 7);
     return jpeg;
   };
+  /** Says that the samples have so many bits, or that they are coded as another kind of JPEG. */
+  const framed = async (marker: number, bits: number) => {
+    const jpeg = Buffer.from(await eyeJpeg(6));
+    const frame = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
+    jpeg[frame + 1] = marker;
+    jpeg[frame + 4] = bits;
+    return jpeg;
+  };
   /** Says that the samples have no components. */
   const componentless = async () => {
     const jpeg = Buffer.from(await eyeJpeg(6));
@@ -151,6 +169,27 @@ describe('preparePicture', () => {
     ],
     ['an SVG', async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /begin with 3c737667$/],
     ['nothing', async () => Buffer.alloc(0), /^Expected a JPEG/],
+    [
+      'a PNG of 16 bits a sample',
+      async () =>
+        sharp(await eyeJpeg(6))
+          .toColourspace('rgb16')
+          .png()
+          .toBuffer(),
+      /^Expected a JPEG, got bytes that begin with 89504e47$/,
+    ],
+    ['samples of 12 bits', () => framed(0xc1, 12), /^Expected a JPEG that can be decoded, got /],
+    ['samples of 16 bits', () => framed(0xc0, 16), /^Expected a JPEG that can be decoded, got /],
+    ['a lossless JPEG', () => framed(0xc3, 16), /^Expected a JPEG that can be decoded, got /],
+    ['an eye of 24 pixels', () => eyeJpeg(6, 36, 24, 1), /^Expected an eye of at least 32×32 pixels, got \d+×\d+/],
+    [
+      'a single pixel',
+      () =>
+        sharp({ create: { width: 1, height: 1, channels: 3, background: '#f80' } })
+          .jpeg()
+          .toBuffer(),
+      /of one colour$/,
+    ],
     ['a damaged header', () => componentless(), /got a header that libjpeg refuses$/],
     [
       'a claim of 3.6 gigapixels',
