@@ -121,7 +121,9 @@ async function inflateWhole(packed: Buffer, size: number, where: () => string): 
   try {
     return await inflate(packed, { maxOutputLength: size, chunkSize: Math.max(64, size + 1) });
   } catch (error) {
-    throw new DamagedEntry(`Expected ${where()} to inflate to ${size} bytes, got: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const got = code === 'ERR_BUFFER_TOO_LARGE' ? 'more' : message;
+    throw new DamagedEntry(`Expected ${where()} to inflate to ${size} bytes, got ${got}`);
   }
 }
 

@@ -8,7 +8,7 @@ import { probeParts } from '../../activities/images/probe-parts.ts';
 import { VirtualFile } from '../../activities/images/virtual-file.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { testServices } from '../support/services.ts';
-import { eyeJpeg, headerOf, storeParts, zipOf } from './support.ts';
+import { eyeJpeg, headerOf, recordOf, storeParts, zipOf } from './support.ts';
 
 let store: ArtifactStore;
 let close: () => Promise<void>;
@@ -116,9 +116,24 @@ describe('readEntry', () => {
     const whole = await fileOf(archive);
     const [first] = await picturesOf(whole);
     expect((await readAll(whole, [{ ...first!, size: first!.size - 1 }]))[0]).toMatch(
-      /^Expected .* to inflate to \d+ bytes, got: /,
+      /^Expected .* to inflate to \d+ bytes, got more$/,
     );
     expect((await readAll(whole, [{ ...first!, size: first!.size + 1 }]))[0]).toMatch(/ to hold \d+ bytes, got \d+$/);
+  });
+
+  test('stops a zip bomb at the size that its record tells, and claims of more before it is read', async () => {
+    const bomb = await zipOf([['train/1_left.jpeg', Buffer.alloc(100 * 2 ** 20)]], { zip64: false });
+    expect(bomb.length).toBeLessThan(200_000);
+    const honest = await fileOf(bomb);
+    const { quarantined } = checkEntries(await readDirectory(honest), /\.jpeg$/, null);
+    expect(quarantined[0]!.reason).toMatch(/got \d+ times: a bomb\?$/);
+
+    const lying = Buffer.from(bomb);
+    lying.writeUInt32LE(50_000, recordOf(lying, 'train/1_left.jpeg') + 24);
+    const file = await fileOf(lying);
+    expect(await readAll(file, await picturesOf(file))).toEqual([
+      'Expected train/1_left.jpeg (train.zip.001) to inflate to 50000 bytes, got more',
+    ]);
   });
 
   test('reads once more what a read spoiled on its way', async () => {
