@@ -73,6 +73,17 @@ describe('preparePicture', () => {
     expect(psnr(await pixels(small.pngs[0]!.bytes), await pixels(shrunk.pngs[0]!.bytes))).toBeGreaterThan(28);
   });
 
+  test('makes pictures of 512 pixels of the same eye', async () => {
+    const large = await sharp(await eyeJpeg(3, 1500, 1050))
+      .jpeg({ quality: 95 })
+      .toBuffer();
+    const at = async (size: number) => (await preparePicture(large, { ...options, size })).pngs[0]!.bytes;
+    const [wanted, small] = await Promise.all([at(512), at(256)]);
+    expect(await sharp(wanted).metadata()).toMatchObject({ width: 512, height: 512, channels: 3 });
+    const reduced = await sharp(wanted).resize(256, 256, { kernel: 'lanczos3' }).raw().toBuffer();
+    expect(psnr(reduced, await pixels(small))).toBeGreaterThan(35);
+  });
+
   test('makes RGB of grey and CMYK photographs', async () => {
     const eye = await eyeJpeg(4);
     const grey = await preparePicture(await sharp(eye).greyscale().jpeg().toBuffer(), options);
