@@ -30,6 +30,8 @@ const PASSING_CODES = new Set([
   // A child process that was killed from outside.
   ...['SIGKILL', 'SIGTERM'],
   ...['Transient', 'TimeoutError', 'RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'ThrottlingException'],
+  // Two that write the same object of S3 at once.
+  ...['ConditionalRequestConflict', 'OperationAborted'],
 ]);
 
 export type FailureKind = 'stated' | 'passing' | 'refused' | 'defect' | 'other';

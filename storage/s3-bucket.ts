@@ -18,6 +18,8 @@ export interface Listed {
 
 export interface S3Bucket extends S3Address {
   client: S3Client;
+  /** For what a server may think about for minutes without a word: putting thousands of parts together. */
+  patient: S3Client;
   /**
    * Sends a request about a key below the base.
    * @param action for people: `s3:GetObject`
@@ -28,8 +30,12 @@ export interface S3Bucket extends S3Address {
   list(prefix: string): AsyncIterable<Listed>;
 }
 
+/** AWS says something meanwhile, other servers don't: versitygw copies the parts first. */
+const PATIENCE_MS = 300_000;
+
 export async function openBucket(address: S3Address, options: S3ClientOptions = {}): Promise<S3Bucket> {
   const client = await s3Client(options);
+  const patient = await s3Client({ ...options, idleMs: PATIENCE_MS });
   const region = await client.config.region();
   const server = endpointOf(options.env ?? process.env) ?? `S3 in ${region}`;
   const { bucket, base, url } = address;
@@ -61,5 +67,5 @@ export async function openBucket(address: S3Address, options: S3ClientOptions = 
     }
   }
 
-  return { ...address, client, ask, list };
+  return { ...address, client, patient, ask, list };
 }

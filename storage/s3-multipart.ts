@@ -174,7 +174,7 @@ export async function completeMultipart(
   const proof = checksums ? ({ ChecksumCRC32C: formatCrc32c(crc), ChecksumType: 'FULL_OBJECT' } as const) : {};
   const all = { ...proof, UploadId, IfNoneMatch: '*', MultipartUpload: { Parts } };
   await bucket.ask('s3:PutObject', key, name =>
-    bucket.client.send(new CompleteMultipartUploadCommand({ ...name, ...all })),
+    bucket.patient.send(new CompleteMultipartUploadCommand({ ...name, ...all })),
   );
 }
 

@@ -2,6 +2,7 @@
  * Uploads of the S3 driver: part n is S3's part n + 1, and what S3 lists is the checkpoint. Attempts at the same thing share one
  * multipart upload: what they put is the same bytes. Whoever completes first makes the object; the others compare.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { combineCrc32c, crc32c } from './checksum.ts';
 import type { PartBuffer, PartBuffers } from './part-buffers.ts';
@@ -121,6 +122,8 @@ export async function openS3Upload(
 
   const writers = new Set<PartWriter>();
   const letGo = new AbortController();
+  // As many as wait for memory.
+  setMaxListeners(0, letGo.signal);
   const release = () => {
     letGo.abort(new Error(`Expected the upload of ${key} to be open, got its end`));
     for (const writer of [...writers]) writer.release();

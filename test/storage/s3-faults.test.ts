@@ -169,6 +169,21 @@ describe('writing', () => {
     expect((await direct.get(key)).equals(bytes)).toBe(true);
   });
 
+  it('waits for a completion that takes longer than a connection may be silent', async () => {
+    const upload = await begin('slow-completion');
+    for (const n of [0, 1, 2]) await upload.put(n, partOf(n), crc32c(partOf(n)));
+    let completions = 0;
+    proxy.harm = async asked => {
+      if (!isCompletion(asked)) return undefined;
+      completions++;
+      await new Promise(resolve => setTimeout(resolve, 1_500));
+      return undefined;
+    };
+    await upload.complete(whole);
+    await upload.close();
+    expect(completions).toBe(1);
+  });
+
   it('gives up what the server says does not add up', async () => {
     const upload = await begin('wrong-sum');
     for (const n of [0, 1, 2]) await upload.put(n, partOf(n), crc32c(partOf(n)));
