@@ -6,6 +6,7 @@ import { UserError } from '../cli/user-error.ts';
 const BENCHES: Record<string, () => Promise<{ bench(args: readonly string[]): Promise<void> }>> = {
   download: () => import('./download.ts'),
   pipeline: () => import('./pipeline.ts'),
+  prepare: () => import('./prepare.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
