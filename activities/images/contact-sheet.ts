@@ -1,7 +1,6 @@
 /** A contact sheet of prepared pictures: a look says in a second whether preparing went right. */
 import sharp from 'sharp';
 import { VERSIONS, type Version } from '../../config/input.ts';
-import { PNG } from '../../config/picture-recipe.ts';
 import { STAGE_NAMES } from '../regression/split-names.ts';
 import type { Bitmap } from './bitmap.ts';
 import { textWidth, write } from './letters.ts';
@@ -74,9 +73,7 @@ export async function drawContactSheet(rows: readonly SheetRow[], versions: read
       }
     }
   }
-  return pixels(canvas)
-    .png({ ...PNG, compressionLevel: 9 })
-    .toBuffer();
+  return pixels(canvas).png({ compressionLevel: 9 }).toBuffer();
 }
 
 /** A name cut to the width of its picture, in letters of scale 2. */

@@ -1,13 +1,13 @@
 /** From the bytes of a JPEG to the PNGs of its versions: the 2015 line, from one decode. */
 import sharp from 'sharp';
 import type { PipelineInput, Version } from '../../config/input.ts';
-import { PNG } from '../../config/picture-recipe.ts';
 import { type Bitmap, centreOnBlack } from './bitmap.ts';
 import { type Box, fittedSize, scaleBox, trimBox } from './crop.ts';
 import { decodeSize } from './decode-size.ts';
 import { versionOf } from './four-versions.ts';
 import { enhance } from './graham.ts';
-import { pixels, resizeBox } from './pixels.ts';
+import { resizeBox } from './pixels.ts';
+import { encodePng } from './png.ts';
 
 /** A photograph that cannot be used; it is set aside with this error's message as the reason. */
 export class UnusablePicture extends Error {
@@ -52,8 +52,8 @@ export async function preparePicture(jpeg: Uint8Array, options: PictureOptions):
     );
   }
   const square = await make(decoded, box, options);
-  const pngs = [];
-  for (const version of options.versions) pngs.push({ version, bytes: await encode(versionOf(square, version)) });
+  const encode = async (version: Version) => ({ version, bytes: await encodePng(versionOf(square, version)) });
+  const pngs = await Promise.all(options.versions.map(encode));
   return { width: header.width, height: header.height, crop, pngs };
 }
 
@@ -102,8 +102,4 @@ async function make(decoded: Bitmap, box: Box, { size, enhance: how }: PictureOp
   const enhanced = await enhance(decoded, box, size);
   if (enhanced !== undefined) return enhanced;
   throw new UnusablePicture('Expected an eye across the middle row, to measure its radius, got less than half of one');
-}
-
-function encode(picture: Bitmap): Promise<Buffer> {
-  return pixels(picture).png(PNG).toBuffer();
 }

@@ -1,7 +1,7 @@
 /** How near the prepared pictures come to those of ImageMagick. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { decodeSize } from '../../activities/images/decode-size.ts';
 import { preparePicture } from '../../activities/images/prepare-picture.ts';
 import { pipelineInputSchema } from '../../config/input.ts';
@@ -26,7 +26,7 @@ export async function compareWithConvert(world: World, program: string, names: r
     const { width, height, pngs } = await preparePicture(jpeg, images);
     const pixels = await Promise.all(pngs.map(({ bytes }) => sharp(bytes).raw().toBuffer({ resolveWithObject: true })));
     const [asIs, rotated, mirrored, both] = pixels.map(({ data }) => data) as [Buffer, Buffer, Buffer, Buffer];
-    const turn = (way: (picture: sharp.Sharp) => sharp.Sharp) => way(sharp(pngs[0]!.bytes)).raw().toBuffer();
+    const turn = (way: (picture: Sharp) => Sharp) => way(sharp(pngs[0]!.bytes)).raw().toBuffer();
     const turned =
       (await turn(picture => picture.rotate(180))).equals(rotated) &&
       (await turn(picture => picture.flop())).equals(mirrored) &&

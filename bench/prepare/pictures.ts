@@ -1,15 +1,15 @@
 /** The photographs that are prepared: a folder's, or made ones of a retina camera's full size. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { UserError } from '../../cli/user-error.ts';
 import { makePatients } from '../../demo/eyes/patients.ts';
 import { photographEye } from '../../demo/eyes/photograph.ts';
-import { Random } from '../../demo/random.ts';
 
 const FULL = { width: 3888, height: 2592 };
 const MADE = 10;
 const SEED = 7;
+/** What a larger sensor sees of the same optics. */
+const SHARPER = 0.5;
 
 /**
  * Fills `folder` with `count` JPEGs named as the archive's entries (`1_left.jpeg`, `1_right.jpeg`, …); few pictures are repeated.
@@ -44,23 +44,21 @@ async function readPictures(folder: string): Promise<Buffer[]> {
   return Promise.all(files.map(name => readFile(join(folder, name))));
 }
 
-/** Drawn eyes enlarged to full size, with the grain that a sensor adds: without it they would decode too fast. */
+/** Eyes drawn for a camera of so many pixels, its optics as sharp as the others' in what they show. */
 async function makePictures(report: (line: string) => void): Promise<Buffer[]> {
   report(`drawing ${MADE} photographs of ${FULL.width}×${FULL.height}`);
   const pictures: Buffer[] = [];
   for (const patient of makePatients(SEED, MADE / 2, 'even')) {
-    for (const eye of patient.eyes) pictures.push(await enlarge(await photographEye(SEED, patient, eye)));
+    const { camera } = patient;
+    const scale = FULL.width / camera.width;
+    const large = {
+      ...camera,
+      ...FULL,
+      radius: Math.min(camera.radius * scale, 0.6 * FULL.height),
+      blur: camera.blur * scale * SHARPER,
+      shadow: camera.shadow * scale,
+    };
+    for (const eye of patient.eyes) pictures.push(await photographEye(SEED, { ...patient, camera: large }, eye));
   }
   return pictures;
-}
-
-async function enlarge(jpeg: Buffer): Promise<Buffer> {
-  const { data, info } = await sharp(jpeg)
-    .resize(FULL.width, FULL.height, { fit: 'contain', background: 'black' })
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  const random = new Random(SEED);
-  const grain = Int8Array.from({ length: 65_521 }, () => random.whole(-4, 4));
-  for (let at = 0; at < data.length; at++) data[at] = Math.max(0, Math.min(255, data[at]! + grain[at % grain.length]!));
-  return sharp(data, { raw: info }).jpeg({ quality: 88 }).toBuffer();
 }

@@ -59,7 +59,7 @@ const { archive, images: defaults } = pipelineInputSchema.parse({});
 // Two rounds of shards for each slot, whatever the number of pictures.
 const images = { ...defaults, shardSize: Math.ceil(job.pictures / (2 * slots)) };
 const activities = createImageActivities(services);
-const run = <Result>(work: () => Promise<Result>) => new MockActivityEnvironment().run(work);
+const run = <Result>(work: () => Promise<Result>) => new MockActivityEnvironment().run(work) as Promise<Result>;
 
 try {
   const began = performance.now();
