@@ -5,6 +5,7 @@ import { UserError } from '../cli/user-error.ts';
 
 const BENCHES: Record<string, () => Promise<{ bench(args: readonly string[]): Promise<void> }>> = {
   download: () => import('./download.ts'),
+  'full-count': () => import('./full-count.ts'),
   pipeline: () => import('./pipeline.ts'),
   prepare: () => import('./prepare.ts'),
 };
