@@ -180,13 +180,14 @@ describe('a limited connection', () => {
     const address = await serve({ bytesPerSecond: 2_000_000 });
     const one = client();
     const start = performance.now();
-    const marks = await tenths(address, 500_000, one);
-    await tenths(address, 500_000, one);
+    const marks = await tenths(address, 1_000_000, one);
+    await tenths(address, 200_000, one);
     const seconds = (performance.now() - start) / 1000;
-    expect(seconds).toBeGreaterThan(0.44);
-    // Half of a range takes half of its time: no bursts.
-    expect(marks[4]! / marks[9]!).toBeGreaterThan(0.3);
-    expect(marks[4]! / marks[9]!).toBeLessThan(0.7);
+    // The first piece of all need not wait.
+    expect(seconds).toBeGreaterThan(0.55);
+    // Half of a range takes about half of its time: no bursts.
+    expect(marks[4]! / marks[9]!).toBeGreaterThan(0.2);
+    expect(marks[4]! / marks[9]!).toBeLessThan(0.8);
   });
 
   it('slows no other one', async () => {
