@@ -7,5 +7,5 @@ import { describeStore } from './contract.ts';
 describeStore('s3', async () => {
   const server = await startS3();
   Object.assign(process.env, server.env);
-  return { store: await createS3Store(server.url), env: server.env, close: server.close };
+  return { store: await createS3Store(server.url), env: server.env, looksFirst: true, close: server.close };
 });

@@ -38,7 +38,7 @@ export async function startS3(parent = tmpdir()): Promise<S3Server> {
   let child: Child | undefined;
 
   async function start(): Promise<void> {
-    const options = ['--port', `127.0.0.1:${port}`, '--health', '/health', '--keep-alive', '--quiet'];
+    const options = ['--port', `127.0.0.1:${port}`, '--health', '/health', '--quiet'];
     child = await startChild([path, ...options, 'posix', root], {
       env: { PATH: process.env.PATH, HOME: root, ROOT_ACCESS_KEY: access, ROOT_SECRET_KEY: secret },
     });
