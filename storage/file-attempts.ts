@@ -104,6 +104,11 @@ export async function discard(path: string, temporary: string): Promise<void> {
   await rm(gone, { recursive: true, force: true });
 }
 
+/** Removes what dead or idle attempts at an upload have left, now that its object is there. */
+export async function discardFree(uploads: string, what: string, temporary: string): Promise<void> {
+  for (const { path, free } of await attemptsAt(uploads, what)) if (free) await discard(path, temporary);
+}
+
 /** Bytes on the disk of unfinished uploads: whoever goes on with one needs that much less room. */
 export async function heldByUploads(temporary: string): Promise<number> {
   const uploads = join(temporary, 'uploads');

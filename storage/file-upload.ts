@@ -11,7 +11,7 @@ import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { combineCrc32c, crc32c, sha256 } from './checksum.ts';
 import { withRoom } from './durable-files.ts';
-import { copyParts, discard, idleName, takeOver } from './file-attempts.ts';
+import { copyParts, discard, discardFree, idleName, takeOver } from './file-attempts.ts';
 import { groupCommit } from './group-commit.ts';
 import { ownerName } from './owner.ts';
 import { ChecksumMismatch, type PartWriter, type Upload, type UploadOptions } from './store.ts';
@@ -144,6 +144,7 @@ export async function openFileUpload(place: UploadPlace, options: UploadOptions)
     }
     completed = crc;
     await end('completed');
+    await discardFree(uploads, what, temporary);
   }
 
   const upload: Upload = {

@@ -76,7 +76,8 @@ function bearer(text: string, from: string, warnings: string[] = []): Credential
       `Expected ${from} to hold one token, got something else: see https://www.kaggle.com/settings`,
     );
   }
-  return { authorization: `Bearer ${token}`, from, secrets: [token], warnings };
+  const encoded = Buffer.from(token).toString('base64');
+  return { authorization: `Bearer ${token}`, from, secrets: [token, encoded], warnings };
 }
 
 function userAndKey(username: string, key: string, from: string, warnings: string[] = []): Credentials {

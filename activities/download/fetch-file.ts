@@ -2,12 +2,11 @@
 import { combineCrc32c } from '../../storage/checksum.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
-import type { ConnectionPool } from './connection-pool.ts';
 import type { Patience } from './retries.ts';
 import { planSegments, type SegmentSettings, segmentSize } from './segments.ts';
 import { SourceChanged, type SourceObject, tagOf } from './source.ts';
 import { storedChecksums } from './stored.ts';
-import { transferSegments } from './transfer.ts';
+import { type TransferPools, transferSegments } from './transfer.ts';
 
 export interface Progress {
   /** Bytes of the file that are here. */
@@ -26,7 +25,7 @@ export class WrongBytes extends Error {
 export interface FetchTools {
   store: ArtifactStore;
   segments: SegmentSettings;
-  connections: ConnectionPool;
+  pools: TransferPools;
   patience: Patience;
   signal: AbortSignal;
   onProgress(progress: Progress): void;
@@ -57,8 +56,8 @@ export async function fetchFile(object: SourceObject, key: string, tools: FetchT
       progress.bytes += placed;
       onProgress({ ...progress });
     };
-    const { connections, patience } = tools;
-    const checksums = await transferSegments(object, upload, ranges, { connections, patience, signal, onBytes });
+    const { pools, patience } = tools;
+    const checksums = await transferSegments(object, upload, ranges, { ...pools, patience, signal, onBytes });
     const whole = ranges.reduce((sum, { length }, n) => combineCrc32c(sum, checksums[n]!, length), 0);
     signal.throwIfAborted();
     if (object.crc32c !== null && object.crc32c !== whole) {

@@ -1,10 +1,10 @@
 /** The activities of the download: thin, around the source, the transfer and the wrapper. */
 import { withHeartbeat } from '../heartbeat.ts';
 import type { ActivityServices } from '../services.ts';
-import { createConnectionPool } from './connection-pool.ts';
 import { downloadLabels } from './download-labels.ts';
 import { downloadPart } from './download-part.ts';
 import { drawEyes } from './draw-eyes.ts';
+import { createFairPool } from './fair-pool.ts';
 import { createHttp } from './http.ts';
 import { openSource } from './open-source.ts';
 import { fingerprintOf, pickFiles } from './parts.ts';
@@ -12,6 +12,9 @@ import { checkRoom } from './room.ts';
 import { type DownloadSettings, downloadSettings } from './settings.ts';
 import type { ArchiveSource, SourceFile } from './source.ts';
 import type { DownloadActivities, DownloadProgress, EyeActivities, ListFilesArgs } from './types.ts';
+
+/** While one segment is on its way to the disk, its connection brings the next. */
+const SEGMENTS_A_CONNECTION = 2;
 
 /** Drawing takes cores, where the transfers take the network: other queues, other slots. */
 export function createEyeActivities(services: ActivityServices): EyeActivities {
@@ -24,7 +27,7 @@ export function createDownloadActivities(
 ): DownloadActivities {
   const { store, log } = services;
   const http = createHttp(services.env, silenceMs);
-  const connections = createConnectionPool(limit);
+  const pools = { connections: createFairPool(limit), segments: createFairPool(SEGMENTS_A_CONNECTION * limit) };
   const warned = new Set<string>();
   const warn = (message: string) => {
     if (!warned.has(message)) log.warn(message);
@@ -57,7 +60,7 @@ export function createDownloadActivities(
           store,
           log,
           segments,
-          connections,
+          pools,
           patience,
           signal,
           onProgress({ bytes, of, fetched }) {

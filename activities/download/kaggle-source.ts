@@ -83,6 +83,12 @@ async function openFile(
     const answer = await get({ range: `bytes=${offset}-${last}`, ...condition }, abort);
     const range = parseContentRange(answer.headers['content-range']);
     const validator = validatorOf(answer.headers) ?? '';
+    if (answer.statusCode === 200 && isPage(answer)) {
+      await discard(answer);
+      throw new BadAnswer(
+        `Expected bytes ${offset}–${last} of ${file}, got 200 (${String(answer.headers['content-type'])})`,
+      );
+    }
     if (answer.statusCode !== 206 || range?.total !== version.size || validator !== version.validator) {
       await discard(answer);
       throw new SourceChanged(
@@ -103,6 +109,10 @@ async function openFile(
     stream,
   };
 }
+
+/** A page for people, or an error for programs, where the bytes of an archive should be: it says nothing about the file. */
+const isPage = ({ headers }: HttpAnswer) =>
+  /^\s*(text\/|application\/(json|xml))/i.test(String(headers['content-type']));
 
 /** A body of a known length. @throws Transient when it is shorter or longer, or falls silent */
 async function* receive(

@@ -5,14 +5,20 @@
 import { setMaxListeners } from 'node:events';
 import { combineCrc32c } from '../../storage/checksum.ts';
 import type { ByteRange, Upload } from '../../storage/store.ts';
-import type { ConnectionPool, Release } from './connection-pool.ts';
+import type { FairPool, Release } from './fair-pool.ts';
 import { countTries, type Patience } from './retries.ts';
 import type { SourceObject } from './source.ts';
 import { halve, type OnBytes, receive, type Segment, type Stream, speedOf, streamOf } from './stream.ts';
 import { toReplace, toShare } from './tails.ts';
 
-export interface TransferTools {
-  connections: ConnectionPool;
+/** What the files that a process transfers at once share. */
+export interface TransferPools {
+  connections: FairPool;
+  /** Segments that are fetched or on their way to the disk: what a kill may cost. */
+  segments: FairPool;
+}
+
+export interface TransferTools extends TransferPools {
   patience: Patience;
   signal: AbortSignal;
   onBytes: OnBytes;
@@ -32,7 +38,7 @@ export async function transferSegments(
   object: SourceObject,
   upload: Upload,
   ranges: readonly ByteRange[],
-  { connections, patience, signal, onBytes }: TransferTools,
+  { connections, segments, patience, signal, onBytes }: TransferTools,
 ): Promise<number[]> {
   const checksums = ranges.map((_, n) => upload.done.get(n));
   const pending = [...ranges.keys()].filter(n => checksums[n] === undefined);
@@ -42,8 +48,8 @@ export async function transferSegments(
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   setMaxListeners(0, either);
-  const member = connections.join();
-  const begun = new Set<Segment>();
+  const own = { connections: connections.join(), segments: segments.join() };
+  const begun = new Map<Segment, Release>();
   const running: Stream[] = [];
   const serving = new Set<Promise<void>>();
   /** Bytes a millisecond of the connections that have ended well. */
@@ -52,14 +58,15 @@ export async function transferSegments(
 
   /** The next segment, else half of the stream that would take longest. */
   async function next(): Promise<Stream | undefined> {
-    const n = pending.shift();
-    if (n === undefined) {
+    if (pending.length === 0) {
       const slow = running[toShare(running.map(speedOf))];
       return slow && halve(slow);
     }
+    const release = await own.segments.acquire(either);
+    const n = pending.shift()!;
     const range = ranges[n]!;
     const segment: Segment = { n, range, writer: await upload.begin(n), streams: [] };
-    begun.add(segment);
+    begun.set(segment, release);
     const stream = streamOf(segment, 0, range.length);
     segment.streams.push(stream);
     return stream;
@@ -86,9 +93,14 @@ export async function transferSegments(
     const { n, writer, streams } = segment;
     const whole = streams.reduce((sum, { crc32c, start, end }) => combineCrc32c(sum, crc32c, end - start), 0);
     await writer.finish(whole);
-    writer.release();
-    begun.delete(segment);
+    letGo(segment);
     checksums[n] = whole;
+  }
+
+  function letGo(segment: Segment): void {
+    segment.writer.release();
+    begun.get(segment)?.();
+    begun.delete(segment);
   }
 
   async function serve(stream: Stream, release: Release): Promise<void> {
@@ -128,7 +140,7 @@ export async function transferSegments(
         });
         continue;
       }
-      const release = await member.acquire(either);
+      const release = await own.connections.acquire(either);
       try {
         const stream = await next();
         if (stream) begin(stream, release);
@@ -145,7 +157,7 @@ export async function transferSegments(
   } finally {
     clearInterval(looking);
     await Promise.allSettled(serving);
-    for (const { writer } of begun) writer.release();
+    for (const segment of begun.keys()) letGo(segment);
   }
   return checksums as number[];
 }

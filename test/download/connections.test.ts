@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createConnectionPool, type Release } from '../../activities/download/connection-pool.ts';
+import { createFairPool, type Release } from '../../activities/download/fair-pool.ts';
 import { type Running, toReplace, toShare } from '../../activities/download/tails.ts';
 
 const never = new AbortController().signal;
@@ -15,7 +15,7 @@ describe('the pool of connections', () => {
         fc.integer({ min: 1, max: 5 }),
         fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 30 }),
         async (limit, wishes) => {
-          const pool = createConnectionPool(limit);
+          const pool = createFairPool(limit);
           const members = Array.from({ length: 4 }, () => pool.join());
           const held: Release[] = [];
           let served = 0;
@@ -40,7 +40,7 @@ describe('the pool of connections', () => {
   });
 
   it('serves the file that holds the fewest next', async () => {
-    const pool = createConnectionPool(4);
+    const pool = createFairPool(4);
     const [greedy, late] = [pool.join(), pool.join()];
     const order: string[] = [];
     const ask = (member: typeof greedy, name: string) =>
@@ -59,7 +59,7 @@ describe('the pool of connections', () => {
   });
 
   it('forgets one that does not wait any more', async () => {
-    const pool = createConnectionPool(1);
+    const pool = createFairPool(1);
     const release = await pool.join().acquire(never);
     const impatient = new AbortController();
     const waiting = pool.join().acquire(impatient.signal);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createConnectionPool } from '../../activities/download/connection-pool.ts';
+import { createFairPool } from '../../activities/download/fair-pool.ts';
 import { Transient } from '../../activities/download/retries.ts';
 import { planSegments } from '../../activities/download/segments.ts';
 import { SourceChanged, type SourceObject } from '../../activities/download/source.ts';
@@ -42,7 +42,8 @@ async function transfer(bytes: Buffer, segment: number, connections: number, con
   const upload = await store.openUpload('file', options(bytes, segment));
   try {
     const checksums = await transferSegments(object, upload, ranges, {
-      connections: createConnectionPool(connections),
+      connections: createFairPool(connections),
+      segments: createFairPool(2 * connections),
       patience: { tries: 3, backoffMs: 1 },
       signal: new AbortController().signal,
       onBytes(received, placed) {

@@ -1,14 +1,14 @@
-/** The connections that a process may hold at once, dealt out among the files it transfers. */
+/** Something of which a process has only so much (connections, segments under way), dealt out among the files it transfers. */
 
-/** Gives a connection back. Idempotent. */
+/** Gives one back. Idempotent. */
 export type Release = () => void;
 
 export interface PoolMember {
-  /** Waits for a connection. Of those who wait, the file that holds the fewest is next. @throws the signal's reason */
+  /** Waits for one. Of those who wait, the file that holds the fewest is next. @throws the signal's reason */
   acquire(signal: AbortSignal): Promise<Release>;
 }
 
-export interface ConnectionPool {
+export interface FairPool {
   readonly limit: number;
   /** One for each file. */
   join(): PoolMember;
@@ -19,7 +19,7 @@ interface Waiting {
   grant(): void;
 }
 
-export function createConnectionPool(limit: number): ConnectionPool {
+export function createFairPool(limit: number): FairPool {
   const held = new Map<object, number>();
   const waiting: Waiting[] = [];
   let free = limit;
