@@ -8,9 +8,9 @@ import {
   forgetMultipart,
   partsOf,
   recordsOf,
-  removeHidden,
   UPLOADS,
 } from './s3-multipart.ts';
+import { removeObject } from './s3-remove.ts';
 
 const HOUR = 3600 * 1000;
 /** The custom for the lifecycle rule that should stand behind this. */
@@ -38,7 +38,7 @@ export async function removeAbandoned(bucket: S3Bucket, now = Date.now()): Promi
   }
   for (const { key, modified } of beside) {
     const place = key.slice(0, key.lastIndexOf('/'));
-    if (modified.getTime() <= before && !places.has(place)) await removeHidden(bucket, key);
+    if (modified.getTime() <= before && !places.has(place)) await removeObject(bucket, key);
   }
   await abortUnrecorded(bucket, before);
 }

@@ -11,7 +11,6 @@ import {
   type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  DeleteObjectCommand,
   GetObjectCommand,
   ListPartsCommand,
   type ListPartsCommandInput,
@@ -22,6 +21,7 @@ import { sha256 } from './checksum.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { formatCrc32c, parseCrc32c } from './s3-checksum.ts';
 import { hasStatus, isFault } from './s3-fault.ts';
+import { removeObject } from './s3-remove.ts';
 import type { UploadOptions } from './store.ts';
 
 export const UPLOADS = '.uploads/';
@@ -187,9 +187,9 @@ export async function dropMultipart(bucket: S3Bucket, multipart: Multipart): Pro
 /** Removes what lies beside an upload that is over. */
 export async function forgetMultipart(bucket: S3Bucket, { place, checksums }: Multipart): Promise<void> {
   if (!checksums) {
-    for await (const { key } of bucket.list(`${place}/`)) await removeHidden(bucket, key);
+    for await (const { key } of bucket.list(`${place}/`)) await removeObject(bucket, key);
   }
-  await removeHidden(bucket, `${place}.json`);
+  await removeObject(bucket, `${place}.json`);
 }
 
 export async function abortUpload(bucket: S3Bucket, key: string, UploadId: string): Promise<void> {
@@ -200,10 +200,6 @@ export async function abortUpload(bucket: S3Bucket, key: string, UploadId: strin
   } catch (error) {
     if (!isFault(error, 'NoSuchUpload')) throw error;
   }
-}
-
-export async function removeHidden(bucket: S3Bucket, key: string): Promise<void> {
-  await bucket.ask('s3:DeleteObject', key, name => bucket.client.send(new DeleteObjectCommand(name)));
 }
 
 const bare = (etag: string) => etag.replaceAll(/[^\w-]/g, '');

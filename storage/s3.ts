@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { checkRange } from './byte-range.ts';
 import { crc32c } from './checksum.ts';
 import { checkKey, isSegment } from './key-names.ts';
@@ -14,8 +14,9 @@ import { formatCrc32c, parseCrc32c } from './s3-checksum.ts';
 import type { S3ClientOptions } from './s3-client.ts';
 import { hasStatus, isFault } from './s3-fault.ts';
 import { removeAbandoned } from './s3-leftovers.ts';
-import { removeHidden, UPLOADS } from './s3-multipart.ts';
+import { UPLOADS } from './s3-multipart.ts';
 import { readObject } from './s3-read.ts';
+import { removeObject } from './s3-remove.ts';
 import { openS3Upload } from './s3-upload.ts';
 import { parseS3Url } from './s3-url.ts';
 import type { ArtifactStore, ObjectHead } from './store.ts';
@@ -57,7 +58,7 @@ export async function createS3Store(text: string, options: S3StoreOptions = {}):
       await bucket.ask('s3:PutObject', key, name => client.send(new PutObjectCommand({ ...name, Body: url })));
       for await (const _ of bucket.list(key)) break;
       await readObject(bucket, key, {});
-      await removeHidden(bucket, key);
+      await removeObject(bucket, key);
     },
 
     async get(key, range) {
@@ -79,7 +80,7 @@ export async function createS3Store(text: string, options: S3StoreOptions = {}):
 
     async remove(key) {
       checkKey(key);
-      await bucket.ask('s3:DeleteObject', key, name => client.send(new DeleteObjectCommand(name)));
+      await removeObject(bucket, key);
     },
 
     /** A bucket has no end. */

@@ -144,6 +144,11 @@ describe('writing', () => {
     expect(await store.put('lost-answer', bytesOf(1, 1000))).toEqual({ created: false });
   });
 
+  it('finds what somebody else removes at the same time removed', async () => {
+    first(1, ({ method }) => method === 'DELETE', { status: 404, code: 'NoSuchKey' });
+    await store.remove('removed/by/two');
+  });
+
   it('tries again where two conditional writes meet', async () => {
     first(2, isPut, { status: 409, code: 'ConditionalRequestConflict' });
     expect(await store.put('conflict', bytesOf(1, 10))).toEqual({ created: true });
