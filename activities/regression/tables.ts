@@ -1,6 +1,7 @@
 /** The CSV files that the regression reads and writes. */
 import { parse } from 'csv-parse/sync';
 import { FOLDS, type Fold } from '../labels/types.ts';
+import { CURVES_HEADER } from '../training/curves.ts';
 import { type FoldRow, InconsistentScores, type ScoreTable } from './eyes.ts';
 import type { PredictedEye } from './fit.ts';
 
@@ -14,8 +15,6 @@ export interface CurvePoint {
 }
 
 type Row = Record<string, string>;
-
-const CURVES_HEADER = 'split,epoch,iteration,metric,value';
 
 /** folds.csv: `image,patient,level,fold`, and `version` for `folds.unit: record`. */
 export function parseFolds(csv: Uint8Array): FoldRow[] {

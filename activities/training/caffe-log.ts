@@ -68,6 +68,8 @@ function number(text: string): number {
 /** What was measured at an iteration: `loss`, `rate` and the net's own outputs by their names. */
 export interface CurvePoint {
   iteration: number;
+  /** When Caffe said the first of it, in milliseconds since the epoch. */
+  time: number;
   values: Record<string, number>;
 }
 
@@ -83,21 +85,22 @@ export class TrainingLog {
   readonly snapshots: string[] = [];
   private readonly points = new Map<number, CurvePoint>();
 
-  add(event: LogEvent): void {
+  /** @param time when it was said, in milliseconds since the epoch */
+  add(event: LogEvent, time = Date.now()): void {
     switch (event.kind) {
       case 'iteration':
         this.iteration = event.iteration;
         this.loss = event.loss;
-        this.at(event.iteration).values.loss = event.loss;
+        this.at(event.iteration, time).values.loss = event.loss;
         break;
       case 'rate':
         this.rate = event.rate;
-        this.at(event.iteration).values.rate = event.rate;
+        this.at(event.iteration, time).values.rate = event.rate;
         break;
       case 'output':
         // A net whose only loss has that name repeats the line before it.
         if (event.net === 'train' && this.iteration !== null && event.name !== 'loss')
-          this.at(this.iteration).values[event.name] = event.value;
+          this.at(this.iteration, time).values[event.name] = event.value;
         break;
       case 'snapshot':
       case 'state':
@@ -119,8 +122,8 @@ export class TrainingLog {
     return Array.from({ length: limit }, (_, i) => all[Math.ceil(((i + 1) * all.length) / limit) - 1]!);
   }
 
-  private at(iteration: number): CurvePoint {
-    const point = this.points.get(iteration) ?? { iteration, values: {} };
+  private at(iteration: number, time: number): CurvePoint {
+    const point = this.points.get(iteration) ?? { iteration, time, values: {} };
     this.points.set(iteration, point);
     return point;
   }

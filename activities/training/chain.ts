@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 
-/** Raised by hand when the code of a segment gives other weights for the same input. */
-export const SEGMENT_RECIPE = 1;
+/** Raised by hand when the code of a segment gives other weights, or another form of curve, for the same input. */
+export const SEGMENT_RECIPE = 2;
 
 export interface ChainDatabase {
   name: string;

@@ -8,10 +8,14 @@ export interface SegmentCurve {
   epoch: number;
   /** The iteration the segment ends at. */
   iteration: number;
+  /** Which attempt at the segment it was that trained it, from 1. */
+  attempt: number;
   points: CurvePoint[];
 }
 
-/** `split,epoch,iteration,metric,value`; metrics as the type of `collectCurves` lists them. */
+export const CURVES_HEADER = 'split,epoch,iteration,metric,value,attempt,time';
+
+/** `split,epoch,iteration,metric,value,attempt,time`; metrics as the type of `collectCurves` lists them. */
 export function formatCurves(
   heads: Heads,
   segments: readonly SegmentCurve[],
@@ -19,15 +23,15 @@ export function formatCurves(
 ): string {
   const [only] = heads;
   const trunk = heads.length === 1 && only !== undefined ? splitName(only) : 'four heads';
-  const lines = ['split,epoch,iteration,metric,value'];
-  for (const { epoch, points } of segments) {
-    for (const { iteration, values } of points) {
+  const lines = [CURVES_HEADER];
+  for (const { epoch, attempt, points } of segments) {
+    for (const { iteration, time, values } of points) {
       for (const [metric, value] of Object.entries(values))
-        lines.push([trunk, epoch, iteration, metric, value].join(','));
+        lines.push([trunk, epoch, iteration, metric, value, attempt, new Date(time).toISOString()].join(','));
     }
   }
   const ends = new Map(segments.map(({ key, iteration }) => [key, iteration]));
-  for (const { epoch, snapshot, auc, accuracy, loss } of evaluations) {
+  for (const { epoch, snapshot, auc, accuracy, loss, attempt, at } of evaluations) {
     const iteration = ends.get(snapshot);
     if (iteration === undefined) continue;
     for (const [i, k] of heads.entries()) {
@@ -37,7 +41,7 @@ export function formatCurves(
         ['validation loss', loss[i]],
       ] as const) {
         if (value !== null && value !== undefined)
-          lines.push([splitName(k), epoch, iteration, metric, value].join(','));
+          lines.push([splitName(k), epoch, iteration, metric, value, attempt, at].join(','));
       }
     }
   }

@@ -11,7 +11,8 @@ import { Cards } from './cards.ts';
 import { iterationsPerEpoch } from './chain.ts';
 import { formatCurves, type SegmentCurve } from './curves.ts';
 import { evaluate } from './evaluation.ts';
-import { keyedSegment, originOf, readInputs } from './inputs.ts';
+import { renewEvents, storeJudgementEvents, storeSegmentEvents } from './event-folder.ts';
+import { keyedSegment, originOf, readInputs, type TrainingInputs } from './inputs.ts';
 import { type JudgedRecord, judge } from './judge.ts';
 import { probeNetwork } from './probe.ts';
 import { CaffeError } from './run-caffe.ts';
@@ -47,6 +48,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       if (!finished) break;
       done.push({ ...finished.result, reused: true });
     }
+    await renewEvents(store, args, done, key => getJson(store, judgementKey(inputs, key)));
     const iterations = epochs * iterationsPerEpoch(inputs.chain);
     return { iterations, epochs, segmentsPerEpoch, origin: await originOf(inputs, args), done };
   }
@@ -58,9 +60,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
   ): Promise<EvaluatedSnapshot> {
     const started = Date.now();
     const inputs = await readInputs(store, args);
-    // The snapshot's key knows nothing of the validation fold, which other shares may change while the training fold stays.
-    const { crc32c } = inputs.databases.get(VALIDATION_DATABASE)!;
-    const file = `${segmentPrefix(args.snapshot)}/evaluation-${crc32c.toString(16).padStart(8, '0')}.json`;
+    const file = judgementKey(inputs, args.snapshot);
     const known = await getJson<EvaluatedSnapshot>(store, file);
     if (known) return { ...known, reused: true };
     const records = await judge(services, cards, inputs, {
@@ -73,6 +73,8 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       epoch: args.epoch,
       snapshot: args.snapshot,
       ...evaluate(records, args.heads),
+      attempt: Context.current().info.attempt,
+      at: new Date().toISOString(),
       seconds: (Date.now() - started) / 1000,
       reused: false,
     };
@@ -109,9 +111,9 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     for (const key of segments) {
       const segment = await readSegment(store, key);
       if (!segment) throw new CaffeError(`Expected the segment ${key} in the store, got nothing: train it again`);
-      const { epoch, iteration } = segment.result;
+      const { epoch, iteration, lost } = segment.result;
       const points = JSON.parse((await getArtifact(store, segment.curve)).toString('utf8')) as CurvePoint[];
-      curves.push({ key, epoch, iteration, points });
+      curves.push({ key, epoch, iteration, attempt: lost.attempts + 1, points });
     }
     return putBytes(store, `${prefix}/curves.csv`, formatCurves(heads, curves, evaluations));
   }
@@ -121,15 +123,28 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     trainSegment: args => {
       const { attempt, activityId, workflowExecution, heartbeatDetails } = Context.current().info;
       const activity = `${workflowExecution?.runId}/${activityId}`;
-      return withHeartbeat<SegmentProgress, SegmentResult>((report, signal) =>
-        trainSegment(services, cards, args, { activity, number: attempt, before: heartbeatDetails }, report, signal),
-      );
+      const trainer = { activity, number: attempt, before: heartbeatDetails };
+      return withHeartbeat<SegmentProgress, SegmentResult>(async (report, signal) => {
+        const trained = await trainSegment(services, cards, args, trainer, report, signal);
+        await storeSegmentEvents(store, args, trained);
+        return trained;
+      });
     },
     evaluateSnapshot: args =>
-      withHeartbeat<JudgingProgress, EvaluatedSnapshot>((report, signal) => evaluateSnapshot(args, report, signal)),
+      withHeartbeat<JudgingProgress, EvaluatedSnapshot>(async (report, signal) => {
+        const judged = await evaluateSnapshot(args, report, signal);
+        await storeJudgementEvents(store, args, judged);
+        return judged;
+      }),
     scoreImages: args => withHeartbeat<JudgingProgress, ScoredImages>((report, signal) => score(args, report, signal)),
     collectCurves: args => withHeartbeat(() => collect(args)),
   };
+}
+
+/** The snapshot's key knows nothing of the validation fold, which other shares may change while the training fold stays. */
+function judgementKey({ databases }: TrainingInputs, snapshot: string): string {
+  const { crc32c } = databases.get(VALIDATION_DATABASE)!;
+  return `${segmentPrefix(snapshot)}/evaluation-${crc32c.toString(16).padStart(8, '0')}.json`;
 }
 
 function formatScore({ image, version, stage, p }: JudgedRecord, fold: Fold): string {

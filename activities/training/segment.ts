@@ -15,6 +15,7 @@ import { FILES } from './network.ts';
 import { CaffeError, runCaffe } from './run-caffe.ts';
 import { type Attempt, lostWork, readSegment, segmentPrefix, writeAttempt } from './segment-record.ts';
 import { faultOfPair } from './snapshot-check.ts';
+import { Stopwatch } from './stopwatch.ts';
 import type { SegmentArgs, SegmentProgress, SegmentResult } from './types.ts';
 import { inWorkspace, placeDatabase, placeNetFiles, placeObject } from './workspace.ts';
 
@@ -48,19 +49,19 @@ export async function trainSegment(
   signal: AbortSignal,
 ): Promise<SegmentResult> {
   const { store } = services;
+  const watch = new Stopwatch<'reading' | 'placing' | 'caffe' | 'verifying' | 'storing'>();
   const inputs = await readInputs(store, args);
   const segment = await keyedSegment(inputs, args, args.segment, args.previous);
   const finished = await readSegment(store, segment.key);
   if (finished) return { ...finished.result, reused: true };
 
-  const started = Date.now();
   const attempt: Attempt = {
     attempt: randomUUID(),
     activity,
     number,
     from: segment.from,
     to: segment.to,
-    startedAt: new Date(started).toISOString(),
+    startedAt: new Date(watch.startedAt).toISOString(),
     doneBefore: number > 1 ? iterationsBy(before, segment) : 0,
   };
   await writeAttempt(store, segment.key, attempt);
@@ -75,6 +76,7 @@ export async function trainSegment(
       rate: log.rate,
     });
   progress();
+  watch.lap('reading');
 
   return inWorkspace(services, 'segment', async folder => {
     await placeNetFiles(services, inputs, folder);
@@ -82,6 +84,7 @@ export async function trainSegment(
     await writeFile(join(folder, FILES.net), segment.net);
     await writeFile(join(folder, FILES.solver), segment.solver);
     const start = await placeStart(services, args, segment, folder);
+    watch.lap('placing');
 
     const caffe = await services.caffe();
     await cards.use(card =>
@@ -97,8 +100,11 @@ export async function trainSegment(
         },
       }),
     );
+    watch.lap('caffe');
     await proveSuccess(log, segment, folder);
     if (log.loss! / args.heads.length > HOPELESS_LOSS) throw diverged(log.loss!, segment.to, args);
+
+    watch.lap('verifying');
 
     const place = `${segmentPrefix(segment.key)}/${attempt.attempt}`;
     const [model, state] = await Promise.all(
@@ -107,7 +113,8 @@ export async function trainSegment(
       ),
     );
     const curve = await putBytes(store, `${place}/curve.json`, JSON.stringify(log.curve(CURVE_POINTS)));
-    const seconds = (Date.now() - started) / 1000;
+    watch.lap('storing');
+    const seconds = watch.all();
     const lost = await lostWork(store, segment.key, attempt.attempt, seconds / (segment.to - segment.from));
     const manifest: Manifest = {
       schemaVersion: 1,
@@ -131,6 +138,7 @@ export async function trainSegment(
         lostAttempts: lost.attempts,
         lostIterations: lost.iterations,
         lostSeconds: lost.seconds,
+        ...laps(watch.seconds),
       },
       seconds,
     };
@@ -200,6 +208,11 @@ async function proveSuccess(log: TrainingLog, { to }: KeyedSegment, folder: stri
   const fault = await faultOfPair(model, state, to);
   if (fault !== null)
     throw new CaffeError(`Expected a whole snapshot pair of iteration ${to}, but ${fault}: the disk may be full`);
+}
+
+/** `placingSeconds` and so on. */
+function laps(seconds: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(seconds).map(([lap, took]) => [`${lap}Seconds`, took]));
 }
 
 /** How far an attempt was by its last heartbeat, as far as its details can be trusted. */

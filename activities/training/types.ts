@@ -82,6 +82,9 @@ export interface EvaluatedSnapshot {
   auc: (number | null)[];
   accuracy: number[];
   loss: number[];
+  /** Which attempt of the activity judged, from 1, and when it ended (ISO 8601). */
+  attempt: number;
+  at: string;
   seconds: number;
   reused: boolean;
 }
@@ -114,9 +117,10 @@ export interface TrainingActivities {
   /** Probabilities of the best snapshot on every record of the validation and test folds. */
   scoreImages(args: ScoreArgs): Promise<ScoredImages>;
   /**
-   * `<prefix>/curves.csv`: `split,epoch,iteration,metric,value`. The split is named `<0..k>/<k+1..4>`, or `four heads` for what
+   * `<prefix>/curves.csv`: `split,epoch,iteration,metric,value,attempt,time`. The split is named `<0..k>/<k+1..4>`, or `four heads` for what
    * those share. Metrics: `loss`, `rate` and the training net's own outputs (`accuracy`, `loss1/loss` …) within an epoch;
-   * `validation auc`, `validation accuracy`, `validation loss` at its end.
+   * `validation auc`, `validation accuracy`, `validation loss` at its end. `attempt` at the segment or the judging, from 1; `time` in
+   * ISO 8601.
    */
   collectCurves(args: CollectCurvesArgs): Promise<Artifact>;
 }

@@ -150,18 +150,24 @@ export async function writeSimulatedSet(
   };
 }
 
+const TIME = '2026-11-22T20:34:37.000Z';
+
 function simulateCurves(heads: readonly number[], epochs: number): string {
-  const lines = ['split,epoch,iteration,metric,value'];
+  const lines = ['split,epoch,iteration,metric,value,attempt,time'];
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const trunk = heads.length > 1 ? 'four heads' : splitName(heads[0]!);
     for (let step = 1; step <= 10; step++) {
       const at = epoch - 1 + step / 10;
-      lines.push(`${trunk},${epoch},${Math.round(at * 50)},loss,${0.25 + 0.45 * Math.exp(-at / 3)}`);
+      lines.push(`${trunk},${epoch},${Math.round(at * 50)},loss,${0.25 + 0.45 * Math.exp(-at / 3)},1,${TIME}`);
     }
     for (const k of heads) {
-      lines.push(`${splitName(k)},${epoch},${epoch * 50},validation auc,${0.93 - 0.4 * Math.exp(-epoch / 2)}`);
-      lines.push(`${splitName(k)},${epoch},${epoch * 50},validation accuracy,0.9`);
-      lines.push(`${splitName(k)},${epoch},${epoch * 50},validation loss,${0.3 + 0.4 * Math.exp(-epoch / 3)}`);
+      lines.push(
+        `${splitName(k)},${epoch},${epoch * 50},validation auc,${0.93 - 0.4 * Math.exp(-epoch / 2)},1,${TIME}`,
+      );
+      lines.push(`${splitName(k)},${epoch},${epoch * 50},validation accuracy,0.9,1,${TIME}`);
+      lines.push(
+        `${splitName(k)},${epoch},${epoch * 50},validation loss,${0.3 + 0.4 * Math.exp(-epoch / 3)},1,${TIME}`,
+      );
     }
   }
   return `${lines.join('\n')}\n`;

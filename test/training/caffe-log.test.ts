@@ -9,7 +9,8 @@ function events(name: string): LogEvent[] {
 
 function logOf(...names: string[]): TrainingLog {
   const log = new TrainingLog();
-  for (const name of names) for (const event of events(name)) log.add(event);
+  let time = 0;
+  for (const name of names) for (const event of events(name)) log.add(event, ++time);
   return log;
 }
 
@@ -19,9 +20,9 @@ describe('the log of a training', () => {
     expect(log).toMatchObject({ iteration: 10, loss: 0.724333, rate: 0.01, done: true, stoppedEarly: false });
     expect(log.snapshots).toEqual(['snapshot/net_iter_10.caffemodel', 'snapshot/net_iter_10.solverstate']);
     expect(log.curve(10)).toEqual([
-      { iteration: 0, values: { loss: 0.714826, rate: 0.01, accuracy: 0.375 } },
-      { iteration: 5, values: { loss: 0.616406, rate: 0.01, accuracy: 0.875 } },
-      { iteration: 10, values: { loss: 0.724333 } },
+      { iteration: 0, time: 1, values: { loss: 0.714826, rate: 0.01, accuracy: 0.375 } },
+      { iteration: 5, time: 5, values: { loss: 0.616406, rate: 0.01, accuracy: 0.875 } },
+      { iteration: 10, time: 11, values: { loss: 0.724333 } },
     ]);
   });
 

@@ -208,9 +208,10 @@ describe('a chain of four segments', () => {
       ...{ ...args, prefix, segments: results.map(({ key }) => key), evaluations: [evaluated] },
     });
     const table = (await getArtifact(services.store, curves)).toString();
-    expect(table).toContain(`<0..1>/<2..4>,2,${results[3]!.iteration},validation auc,${evaluated.auc[0]}`);
-    expect(table).toMatch(/^<0\.\.1>\/<2\.\.4>,1,0,loss,0\.\d+$/m);
-    expect(table).toMatch(/,rate,0\.01$/m);
+    const { iteration } = results[3]!;
+    expect(table).toContain(`<0..1>/<2..4>,2,${iteration},validation auc,${evaluated.auc[0]},1,${evaluated.at}\n`);
+    expect(table).toMatch(/^<0\.\.1>\/<2\.\.4>,1,0,loss,0\.\d+,1,\d{4}-\d\d-\d\dT[\d:.]+Z$/m);
+    expect(table).toMatch(/,rate,0\.01,1,/);
   });
 
   test('leaves nothing in the scratch folder', async () => expect(await readdir(services.scratch)).toEqual([]));
