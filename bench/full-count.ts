@@ -8,6 +8,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import sharp from 'sharp';
+import type { ArchivePart } from '../activities/download/types.ts';
+import { readDirectory } from '../activities/images/archive.ts';
+import { VirtualFile } from '../activities/images/virtual-file.ts';
 import { findTemporalCli } from '../bootstrap/temporal-cli.ts';
 import { startEmbedded } from '../cli/embedded.ts';
 import { bytes, duration, table, whole } from '../cli/format.ts';
@@ -18,6 +21,8 @@ import { cutIntoParts, fileSize, partName, readRange, writeArchive } from '../de
 import { makePatients } from '../demo/eyes/patients.ts';
 import { photographEye } from '../demo/eyes/photograph.ts';
 import { Random } from '../demo/random.ts';
+import { openStore } from '../storage/open.ts';
+import type { ArtifactStore } from '../storage/store.ts';
 import { childProcesses, memoryOf } from './download/process.ts';
 
 interface Options {
@@ -36,6 +41,7 @@ interface Measured {
   events: number;
   /** Bytes of the worker's memory at each look. */
   memory: number[];
+  directory: { seconds: number; reads: number };
 }
 
 const FULL = 35_126;
@@ -44,7 +50,7 @@ const PARTS = 5;
 const DRAWN = 20;
 const WIDTH = 128;
 const LOOK_MS = 500;
-const BARS = { events: 2_500, memory: 700e6, pace: 1.1 };
+const BARS = { events: 2_500, memory: 700e6, pace: 1.1, directorySeconds: 0.5, directoryReads: 3 };
 
 /** @param args options of `npm run bench full-count` */
 export async function bench(args: readonly string[]): Promise<void> {
@@ -155,11 +161,33 @@ async function prepare(folder: string, pictures: number): Promise<Measured> {
     }
     const stage = await client.workflow.getHandle('full-count/prepare').describe();
     const seconds = (stage.closeTime!.getTime() - stage.startTime.getTime()) / 1000;
-    return { pictures, seconds, events: stage.historyLength, memory };
+    const directory = await openDirectory(`file:${join(out.path, 'store')}`);
+    return { pictures, seconds, events: stage.historyLength, memory, directory };
   } finally {
     await embedded.stop();
     out.release();
   }
+}
+
+/** The central directory of the parts in the store, read as the stage's first activity reads it. */
+async function openDirectory(url: string): Promise<Measured['directory']> {
+  const store = await openStore(url);
+  const parts: ArchivePart[] = [];
+  for await (const { key } of store.list('archives/')) {
+    if (!key.endsWith('.part.json')) continue;
+    parts.push((JSON.parse((await store.get(key)).toString()) as { part: ArchivePart }).part);
+  }
+  let reads = 0;
+  const counting: Pick<ArtifactStore, 'get' | 'head'> = {
+    head: key => store.head(key),
+    get(key, range) {
+      reads += 1;
+      return store.get(key, range);
+    },
+  };
+  const began = performance.now();
+  await readDirectory(new VirtualFile(counting, parts));
+  return { seconds: (performance.now() - began) / 1000, reads };
 }
 
 function print([tenth, all]: [Measured, Measured]): void {
@@ -180,6 +208,18 @@ function print([tenth, all]: [Measured, Measured]): void {
       `≤ ${BARS.pace}`,
       (pace(all) / pace(tenth)).toFixed(2),
       pace(all) <= BARS.pace * pace(tenth),
+    ],
+    [
+      'opening the directory',
+      `≤ ${BARS.directorySeconds} s`,
+      `${all.directory.seconds.toFixed(2)} s`,
+      all.directory.seconds <= BARS.directorySeconds,
+    ],
+    [
+      'ranged reads for it',
+      `≤ ${BARS.directoryReads}`,
+      String(all.directory.reads),
+      all.directory.reads <= BARS.directoryReads,
     ],
   ] as const;
   const lines = [

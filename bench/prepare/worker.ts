@@ -87,11 +87,15 @@ try {
 async function unzip(folder: string, directory: Parameters<typeof getArtifact>[1]): Promise<void> {
   const { pictures } = parseDirectory((await getArtifact(store, directory)).toString());
   const file = new VirtualFile(store, job.parts);
-  const limit = pLimit(UNZIPPED_AT_ONCE);
   await mkdir(join(folder, 'train'), { recursive: true });
+  const inFlight = new Set<Promise<void>>();
   for await (const window of readWindows(file, pictures)) {
-    await limit.map(window.entries, async entry =>
-      writeFile(join(folder, entry.name), await readEntry(file, window, entry)),
-    );
+    for (const entry of window.entries) {
+      const one = readEntry(file, window, entry).then(bytes => writeFile(join(folder, entry.name), bytes));
+      inFlight.add(one);
+      void one.finally(() => inFlight.delete(one)).catch(() => {});
+      if (inFlight.size >= UNZIPPED_AT_ONCE) await Promise.race(inFlight);
+    }
   }
+  await Promise.all(inFlight);
 }
