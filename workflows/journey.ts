@@ -1,6 +1,8 @@
 /** The state of one training between two segments. */
-import type { EvaluatedSnapshot, SegmentResult, TrainingPlan } from '../activities/training/types.ts';
+import type { EvaluatedSnapshot, LostWork, SegmentResult, TrainingPlan } from '../activities/training/types.ts';
 import type { SplitProgress } from './progress.ts';
+
+const NOTHING_LOST: LostWork = { attempts: 0, iterations: 0, seconds: 0, reasons: {} };
 
 /** How far a training is, what it has come to, and when it ends. */
 export class Journey {
@@ -13,6 +15,11 @@ export class Journey {
   /** Segments that are trained or being trained. */
   private begun = 0;
   private stopped = false;
+  /** By segment, since one may be trained again. */
+  private readonly lost: SegmentResult['lost'][] = [];
+  /** Segments whose pairs were removed from the store, or are held by somebody else. */
+  private readonly dropped = new Set<string>();
+  private lastReused = false;
   private readonly plan: TrainingPlan;
   private readonly patience: number | null;
 
@@ -34,7 +41,7 @@ export class Journey {
       bestEpoch: null,
       segmentsTrained: 0,
       segmentsReused: 0,
-      lost: { attempts: 0, iterations: 0, seconds: 0 },
+      lost: NOTHING_LOST,
     }));
   }
 
@@ -57,20 +64,42 @@ export class Journey {
     };
   }
 
-  trained(result: SegmentResult): void {
+  /** @param dropped the pairs that were to be removed with it */
+  trained(result: SegmentResult, dropped: readonly string[] = []): void {
     this.segments.push(result.key);
+    this.lost[result.segment] = result.lost;
+    this.lastReused = result.reused;
+    if (!result.reused) for (const key of dropped) this.dropped.add(key);
+    const lost = total(this.lost);
     for (const split of this.splits) {
       split.epoch = result.epoch;
       split.iteration = result.iteration;
       split.loss = result.loss;
       if (result.reused) split.segmentsReused++;
       else split.segmentsTrained++;
-      split.lost = {
-        attempts: split.lost.attempts + result.lost.attempts,
-        iterations: split.lost.iterations + result.lost.iterations,
-        seconds: split.lost.seconds + result.lost.seconds,
-      };
+      split.lost = lost;
     }
+  }
+
+  /** A segment whose pair could not be used has one again. What it had cost before is among what is lost now. */
+  trainedAgain(result: SegmentResult): void {
+    this.lost[result.segment] = result.lost;
+    this.dropped.delete(result.key);
+    const lost = total(this.lost);
+    for (const split of this.splits) split.lost = lost;
+  }
+
+  /** Segments whose pairs the training may still need: the last two, should one be spoilt, and the best. */
+  toKeep(): string[] {
+    const best = this.evaluations.length > 0 ? [this.best().snapshot] : [];
+    return [...new Set([...this.segments.slice(-2), ...best])];
+  }
+
+  /** The others. None on the way over segments that were finished before: what they left can wait for the first that is not. */
+  toDrop({ atLast = false } = {}): string[] {
+    if (this.lastReused && !atLast) return [];
+    const keep = new Set(this.toKeep());
+    return this.segments.filter(key => !keep.has(key) && !this.dropped.has(key));
   }
 
   judged(result: EvaluatedSnapshot): void {
@@ -145,6 +174,18 @@ export class Journey {
     if (this.patience === null || this.evaluations.length === 0) return false;
     return this.evaluations.length - 1 - this.evaluations.indexOf(this.best()) >= this.patience;
   }
+}
+
+function total(all: readonly SegmentResult['lost'][]): LostWork {
+  const sum: LostWork = { ...NOTHING_LOST, reasons: {} };
+  for (const { attempts, iterations, seconds, reasons = {} } of all) {
+    sum.attempts += attempts;
+    sum.iterations += iterations;
+    sum.seconds += seconds;
+    for (const [reason, n] of Object.entries(reasons) as [keyof LostWork['reasons'], number][])
+      sum.reasons[reason] = (sum.reasons[reason] ?? 0) + n;
+  }
+  return sum;
 }
 
 function meanAuc({ auc }: EvaluatedSnapshot): number {

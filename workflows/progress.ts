@@ -1,4 +1,5 @@
 /** What the `progress` query answers, and how it is written into the Web UI's details. */
+import type { LostWork } from '../activities/training/types.ts';
 import type { Stage } from '../config/input.ts';
 import { splitLabel } from './names.ts';
 
@@ -33,8 +34,8 @@ export interface SplitProgress {
   bestEpoch: number | null;
   segmentsTrained: number;
   segmentsReused: number;
-  /** Attempts of segments that were cut short, and what they had done. */
-  lost: { attempts: number; iterations: number; seconds: number };
+  /** Attempts of segments whose work was done again, what they had done, and why. */
+  lost: LostWork;
 }
 
 export interface Progress {
@@ -83,13 +84,20 @@ export function splitsTable(splits: readonly SplitProgress[]): string {
   if (splits.length === 0) return '';
   const rows = splits.map(
     s =>
-      `| ${splitLabel(s.k).replace('|', '\\|')} | ${s.epoch} of ${s.epochs} | ${s.iteration} of ${s.iterations} | ${figure(s.loss)} | ${figure(s.accuracy)} | ${figure(s.auc)} | ${figure(s.bestAuc)} | ${s.lost.attempts} |`,
+      `| ${splitLabel(s.k).replace('|', '\\|')} | ${s.epoch} of ${s.epochs} | ${s.iteration} of ${s.iterations} | ${figure(s.loss)} | ${figure(s.accuracy)} | ${figure(s.auc)} | ${figure(s.bestAuc)} | ${lostText(s.lost)} |`,
   );
   return [
     '| split | epoch | iteration | loss | accuracy | AUC | best AUC | attempts lost |',
     '|---|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');
+}
+
+/** `3 (2 killed, 1 shut down), 48 iterations` */
+export function lostText({ attempts, iterations, reasons }: LostWork): string {
+  if (attempts === 0) return '0';
+  const by = Object.entries(reasons).map(([reason, n]) => `${n} ${reason}`);
+  return `${attempts}${by.length > 0 ? ` (${by.join(', ')})` : ''}, ${iterations} iterations`;
 }
 
 /** The whole run in Markdown: the current details of the parent. */

@@ -1,5 +1,5 @@
 /** Stage 4: one network, as a chain of segments; between two of them the workflow decides whether and how to go on. */
-import { setCurrentDetails } from '@temporalio/workflow';
+import { log, setCurrentDetails } from '@temporalio/workflow';
 import type { OpenStageArgs } from '../activities/run/types.ts';
 import type { TrainingArgs } from '../activities/training/types.ts';
 import { Journey } from './journey.ts';
@@ -7,6 +7,7 @@ import { trainingName } from './names.ts';
 import { type SplitProgress, splitsTable } from './progress.ts';
 import { runActivities, trainingActivities } from './proxies.ts';
 import { RECIPES } from './recipes.ts';
+import { withSoundPairs } from './sound-pairs.ts';
 import { listenToSteering, type StageResult, tellSplits } from './stage.ts';
 import { locate, required, type StageArgs } from './standalone.ts';
 
@@ -64,23 +65,50 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
   };
   if (opened.finished) return reused(opened.finished);
 
+  const notes: string[] = [];
+  const show = () =>
+    setCurrentDetails(
+      [`**${name}** · ${opened.reason}`, splitsTable(journey.splits), ...notes.map(note => `- ${note}`)].join('\n\n'),
+    );
+  /** Does what starts from a snapshot pair; where that one cannot be used, its segment is trained again first. */
+  const fromPair = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    withSoundPairs(work, async ({ key, why, instead }) => {
+      const segment = journey.segments.indexOf(key);
+      log.warn('A snapshot pair cannot be used: its segment is trained again', { name, segment, why });
+      notes.push(`segment ${segment + 1} is trained again: ${why}`);
+      show();
+      await mayGoOn();
+      const again = { ...training, segment, previous: journey.segments[segment - 1] ?? null, instead };
+      const trained = await fromPair(() =>
+        trainingActivities.trainSegment.executeWithOptions(
+          { summary: `${name} · segment ${segment + 1} again: its pair was ${instead?.reason ?? 'lost'}` },
+          [{ ...again, keep: journey.toKeep() }],
+        ),
+      );
+      journey.trainedAgain(trained);
+    });
+
   while (journey.goesOn()) {
     await mayGoOn();
     const { segment, epoch, last } = journey.next();
-    const trained = await trainingActivities.trainSegment.executeWithOptions(
-      { summary: `${name} · epoch ${epoch}/${journey.epochs} · segment ${segment + 1}` },
-      [{ ...training, segment, previous: journey.previous }],
+    const [keep, drop] = [journey.toKeep(), journey.toDrop()];
+    const trained = await fromPair(() =>
+      trainingActivities.trainSegment.executeWithOptions(
+        { summary: `${name} · epoch ${epoch}/${journey.epochs} · segment ${segment + 1}` },
+        [{ ...training, segment, previous: journey.previous, keep, drop }],
+      ),
     );
-    journey.trained(trained);
+    journey.trained(trained, drop);
     if (last) {
-      const judged = await trainingActivities.evaluateSnapshot.executeWithOptions(
-        { summary: `${name} · judge epoch ${epoch}` },
-        [{ ...training, snapshot: trained.key, epoch }],
+      const judged = await fromPair(() =>
+        trainingActivities.evaluateSnapshot.executeWithOptions({ summary: `${name} · judge epoch ${epoch}` }, [
+          { ...training, snapshot: trained.key, epoch },
+        ]),
       );
       journey.judged(judged);
       await tellSplits(name, journey.splits);
     }
-    setCurrentDetails(`**${name}** · ${opened.reason}\n\n${splitsTable(journey.splits)}`);
+    show();
   }
 
   if (journey.steeredTo !== null) {
@@ -89,12 +117,16 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     if (opened.finished) return reused(opened.finished);
   }
   const best = journey.best();
-  const scored = await trainingActivities.scoreImages.executeWithOptions(
-    { summary: `${name} · score with epoch ${best.epoch}` },
-    [{ ...training, prefix: opened.prefix, snapshot: best.snapshot }],
+  const scored = await fromPair(() =>
+    trainingActivities.scoreImages.executeWithOptions({ summary: `${name} · score with epoch ${best.epoch}` }, [
+      { ...training, prefix: opened.prefix, snapshot: best.snapshot },
+    ]),
   );
   const curves = await trainingActivities.collectCurves.executeWithOptions({ summary: `${name} · curves` }, [
-    { ...training, prefix: opened.prefix, segments: journey.segments, evaluations: journey.evaluations },
+    {
+      ...{ ...training, prefix: opened.prefix, segments: journey.segments, evaluations: journey.evaluations },
+      ...{ keep: journey.toKeep(), drop: journey.toDrop({ atLast: true }) },
+    },
   ]);
   const manifest = await runActivities.closeStage.executeWithOptions({ summary: `close ${name}` }, [
     {

@@ -15,6 +15,7 @@ import { renewEvents, storeJudgementEvents, storeSegmentEvents } from './event-f
 import { keyedSegment, originOf, readInputs, type TrainingInputs } from './inputs.ts';
 import { type JudgedRecord, judge } from './judge.ts';
 import { probeNetwork } from './probe.ts';
+import { dropPairs, hold, holdMore } from './retention.ts';
 import { CaffeError } from './run-caffe.ts';
 import { trainSegment } from './segment.ts';
 import { readSegment, segmentPrefix } from './segment-record.ts';
@@ -49,6 +50,12 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       done.push({ ...finished.result, reused: true });
     }
     await renewEvents(store, args, done, key => getJson(store, judgementKey(inputs, key)));
+    // What this training starts from must not be removed by another that has gone beyond it.
+    await holdMore(
+      store,
+      args,
+      done.slice(-2).map(({ key }) => key),
+    );
     const iterations = epochs * iterationsPerEpoch(inputs.chain);
     return { iterations, epochs, segmentsPerEpoch, origin: await originOf(inputs, args), done };
   }
@@ -106,7 +113,8 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     return { scores, records: lines.length - 1 };
   }
 
-  async function collect({ prefix, heads, segments, evaluations }: CollectCurvesArgs) {
+  async function collect(args: CollectCurvesArgs) {
+    const { prefix, heads, segments, evaluations, keep, drop = [] } = args;
     const curves: SegmentCurve[] = [];
     for (const key of segments) {
       const segment = await readSegment(store, key);
@@ -115,15 +123,18 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       const points = JSON.parse((await getArtifact(store, segment.curve)).toString('utf8')) as CurvePoint[];
       curves.push({ key, epoch, iteration, attempt: lost.attempts + 1, points });
     }
-    return putBytes(store, `${prefix}/curves.csv`, formatCurves(heads, curves, evaluations));
+    const table = await putBytes(store, `${prefix}/curves.csv`, formatCurves(heads, curves, evaluations));
+    if (keep) await hold(store, args, keep);
+    await dropPairs(store, drop);
+    return table;
   }
 
   return {
     planTraining: args => withHeartbeat((_report, signal) => plan(args, signal)),
     trainSegment: args => {
-      const { attempt, activityId, workflowExecution, heartbeatDetails } = Context.current().info;
+      const { attempt, activityId, workflowExecution } = Context.current().info;
       const activity = `${workflowExecution?.runId}/${activityId}`;
-      const trainer = { activity, number: attempt, before: heartbeatDetails };
+      const trainer = { activity, number: attempt };
       return withHeartbeat<SegmentProgress, SegmentResult>(async (report, signal) => {
         const trained = await trainSegment(services, cards, args, trainer, report, signal);
         await storeSegmentEvents(store, args, trained);

@@ -7,10 +7,10 @@ import type { ActivityServices } from '../services.ts';
 import type { Cards } from './cards.ts';
 import { stated, type TrainingInputs } from './inputs.ts';
 import { FILES, probabilityOutput, STAGE_OUTPUT, testNet } from './network.ts';
+import { placeModel, unlessRefused } from './pair.ts';
 import { printPrototxt } from './prototxt.ts';
 import { CaffeError, runCaffe } from './run-caffe.ts';
-import { readSegment } from './segment-record.ts';
-import { inWorkspace, placeDatabase, placeNetFiles, placeObject } from './workspace.ts';
+import { inWorkspace, placeDatabase, placeNetFiles } from './workspace.ts';
 
 export interface JudgedRecord extends PlannedRecord {
   /** P(stage > k) for each head, in their order. */
@@ -37,14 +37,12 @@ export async function judge(
   const records = inputs.plan.databases[database]!.map(parseRecord);
   const batch = Math.min(inputs.options.batch, records.length);
   const batches = Math.ceil(records.length / batch);
-  const segment = await readSegment(services.store, snapshot);
-  if (!segment) throw new CaffeError(`Expected the segment ${snapshot} in the store, got nothing: train it again`);
 
   const outputs = new Map<string, number[]>([STAGE_OUTPUT, ...heads.map(probabilityOutput)].map(name => [name, []]));
   await inWorkspace(services, 'judge', async folder => {
     await placeNetFiles(services, inputs, folder);
     await placeDatabase(services, inputs.databases.get(database)!, folder);
-    await placeObject(services, segment.model, folder, FILES.weights);
+    await placeModel(services, snapshot, folder, FILES.weights);
     const net = stated(() => testNet(inputs.template, { ...inputs.options, batch }));
     await writeFile(join(folder, FILES.net), printPrototxt(net));
     const caffe = await services.caffe();
@@ -62,7 +60,9 @@ export async function judge(
             onProgress(Math.min(event.batch * batch, records.length), records.length);
           },
         },
-      ),
+      ).catch(async error => {
+        throw await unlessRefused(services, snapshot, error);
+      }),
     );
   });
 

@@ -4,10 +4,13 @@ import { finalFailure } from '../failures.ts';
 import type { Caffe } from '../services.ts';
 import { type LogEvent, parseLogLine } from './caffe-log.ts';
 
+/** Code of a CaffeError: Caffe could not read the snapshot it was to start from. */
+export const DAMAGED_SNAPSHOT = 'DAMAGED_SNAPSHOT';
+
 /** Caffe ended without success, in a way that another attempt may not meet. */
 export class CaffeError extends Error {
   override readonly name = 'CaffeError';
-  /** The system's own code or signal, for what passes without end: `SIGKILL`, `ENOSPC`. */
+  /** The system's own code or signal, for what passes without end: `SIGKILL`, `ENOSPC`; or `DAMAGED_SNAPSHOT`. */
   readonly code: string | undefined;
   constructor(message: string, { code, ...options }: ErrorOptions & { code?: string | undefined } = {}) {
     super(message, options);
@@ -32,7 +35,7 @@ export interface CaffeRun extends CaffeOptions {
 /** F lines that say that the net or the files it names are wrong. */
 const CONFIGURATION =
   /File not found|Permission denied|Cannot write to snapshot prefix|mkdir .* failed|top_k must be|shape mismatch|Not Implemented|Error parsing text-format/i;
-const DAMAGED_SNAPSHOT =
+const DAMAGED =
   /Incorrect length of history blobs|Failed to parse (?:NetParameter|SolverState)|ReadProtoFromBinaryFile/;
 const TAIL = 12;
 /** Ends that come from outside: somebody killed it, or the system did for want of memory. */
@@ -72,8 +75,8 @@ export async function runCaffe(
   if (code === 0) return;
   const [reason] = fatal;
   const end = killedBy ?? `exit code ${code}`;
-  if (reason !== undefined && DAMAGED_SNAPSHOT.test(reason))
-    throw new CaffeError(`Expected a readable snapshot, got a damaged one: ${reason}`);
+  if (reason !== undefined && DAMAGED.test(reason))
+    throw new CaffeError(`Expected a readable snapshot, got a damaged one: ${reason}`, { code: DAMAGED_SNAPSHOT });
   if (reason !== undefined && final.test(reason)) {
     throw finalFailure(
       'BadNetwork',

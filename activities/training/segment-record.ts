@@ -1,11 +1,15 @@
-/** What the store knows of a segment: its manifest, written last, and a journal of the attempts to train it. */
-import { getJson, putBytes } from '../../storage/files.ts';
+/** What the store knows of a finished segment: its manifest, written last. */
+import { getIfThere } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
-import type { SegmentResult } from './types.ts';
+import type { LossReason, LostWork, SegmentResult } from './types.ts';
 
 export interface FinishedSegment {
   result: Omit<SegmentResult, 'reused'>;
+  /** The attempt that trained it. */
+  attempt: string;
+  /** What it was computed with, for people; two that differ here may differ in their last bits. */
+  arithmetic: string;
   model: Artifact;
   state: Artifact;
   curve: Artifact;
@@ -15,13 +19,24 @@ export function segmentPrefix(key: string): string {
   return `stages/segment/${key}`;
 }
 
+/** A manifest that cannot be read is as good as none: undefined. */
 export async function readSegment(store: ArtifactStore, key: string): Promise<FinishedSegment | undefined> {
-  const manifest = await getJson<Manifest>(store, `${segmentPrefix(key)}/manifest.json`);
-  if (!manifest) return undefined;
+  const bytes = await getIfThere(store, `${segmentPrefix(key)}/manifest.json`);
+  if (!bytes) return undefined;
+  try {
+    return parseManifest(key, JSON.parse(bytes.toString('utf8')) as Manifest);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws when a field is missing */
+function parseManifest(key: string, manifest: Manifest): FinishedSegment {
   const { counts, outputs, seconds } = manifest;
+  const { attempt, arithmetic = '' } = manifest.parameters as { attempt: string; arithmetic?: string };
   const count = (name: string): number => {
     const value = counts[name];
-    if (value === undefined) throw new Error(`Expected ${name} in the manifest of segment ${key}, got none`);
+    if (typeof value !== 'number') throw new Error(`Expected ${name} in the manifest of segment ${key}, got none`);
     return value;
   };
   const output = (name: string): Artifact => {
@@ -29,6 +44,7 @@ export async function readSegment(store: ArtifactStore, key: string): Promise<Fi
     if (!artifact) throw new Error(`Expected ${name} in the manifest of segment ${key}, got none`);
     return artifact;
   };
+  if (typeof attempt !== 'string') throw new Error(`Expected an attempt in the manifest of segment ${key}, got none`);
   return {
     result: {
       key,
@@ -42,49 +58,32 @@ export async function readSegment(store: ArtifactStore, key: string): Promise<Fi
         attempts: count('lostAttempts'),
         iterations: count('lostIterations'),
         seconds: count('lostSeconds'),
+        reasons: Object.fromEntries(
+          Object.entries(LOST_BY).flatMap(([reason, name]) => (counts[name] ? [[reason, counts[name]]] : [])),
+        ),
       },
     },
+    attempt,
+    arithmetic,
     model: output('caffemodel'),
     state: output('solverstate'),
     curve: output('curve.json'),
   };
 }
 
-/** An entry of the journal: written when an attempt starts. The manifest names the attempt that ended. */
-export interface Attempt {
-  attempt: string;
-  /** Who tries: the activity's execution, and which of its attempts this is, from 1. */
-  activity: string;
-  number: number;
-  from: number;
-  to: number;
-  /** ISO 8601 */
-  startedAt: string;
-  /** Iterations that the activity's attempt before had done by its last heartbeat; 0 when nothing is known. */
-  doneBefore: number;
-}
+/** The counts of a manifest that say why attempts were lost. */
+const LOST_BY: Record<LossReason, string> = {
+  killed: 'lostKilled',
+  'shut down': 'lostShutDown',
+  notice: 'lostNotice',
+  cancelled: 'lostCancelled',
+  failed: 'lostFailed',
+  spoilt: 'lostSpoilt',
+  removed: 'lostRemoved',
+  late: 'lostLate',
+};
 
-export async function writeAttempt(store: ArtifactStore, key: string, attempt: Attempt): Promise<void> {
-  await putBytes(store, `${segmentPrefix(key)}/attempts/${attempt.attempt}.json`, JSON.stringify(attempt));
-}
-
-/**
- * What the attempts other than `winner` came to. What an attempt did after its last heartbeat is not known, and not counted.
- * @param secondsPerIteration of the winner: the lost iterations took as long, on a machine like it
- */
-export async function lostWork(
-  store: ArtifactStore,
-  key: string,
-  winner: string,
-  secondsPerIteration: number,
-): Promise<SegmentResult['lost']> {
-  let attempts = 0;
-  let iterations = 0;
-  for await (const { key: file } of store.list(`${segmentPrefix(key)}/attempts/`)) {
-    const attempt = await getJson<Attempt>(store, file);
-    if (!attempt) continue;
-    if (attempt.attempt !== winner) attempts++;
-    iterations += attempt.doneBefore;
-  }
-  return { attempts, iterations, seconds: iterations * secondsPerIteration };
+export function lostCounts({ attempts, iterations, seconds, reasons }: LostWork): Record<string, number> {
+  const by = Object.entries(reasons).map(([reason, n]) => [LOST_BY[reason as LossReason], n]);
+  return { lostAttempts: attempts, lostIterations: iterations, lostSeconds: seconds, ...Object.fromEntries(by) };
 }

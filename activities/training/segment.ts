@@ -4,20 +4,23 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { putBytes, putFile } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
-import { ChecksumMismatch, ObjectNotFound } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
+import { describeArithmetic } from './arithmetic.ts';
+import { Journal, lostWork, noteEnd, readAttempts } from './attempts.ts';
 import { TrainingLog } from './caffe-log.ts';
 import type { Cards } from './cards.ts';
 import { SEGMENT_RECIPE } from './chain.ts';
-import { type KeyedSegment, keyedSegment, pathOf, readInputs } from './inputs.ts';
+import { type KeyedSegment, keyedSegment, pathOf, readInputs, type TrainingInputs } from './inputs.ts';
 import { FILES } from './network.ts';
+import { placePair, unlessRefused } from './pair.ts';
+import { dropPairs, hold } from './retention.ts';
 import { CaffeError, runCaffe } from './run-caffe.ts';
-import { type Attempt, lostWork, readSegment, segmentPrefix, writeAttempt } from './segment-record.ts';
+import { lostCounts, readSegment, segmentPrefix } from './segment-record.ts';
 import { faultOfPair } from './snapshot-check.ts';
 import { Stopwatch } from './stopwatch.ts';
-import type { SegmentArgs, SegmentProgress, SegmentResult } from './types.ts';
-import { inWorkspace, placeDatabase, placeNetFiles, placeObject } from './workspace.ts';
+import type { SegmentArgs, SegmentProgress, SegmentResult, SpoiltPair } from './types.ts';
+import { inWorkspace, placeDatabase, placeNetFiles } from './workspace.ts';
 
 /** Points of the curve that a segment keeps. */
 const CURVE_POINTS = 40;
@@ -27,54 +30,84 @@ const CURVE_POINTS = 40;
  */
 const HOPELESS_LOSS = 20;
 
+type Watch = Stopwatch<'reading' | 'placing' | 'caffe' | 'verifying' | 'storing'>;
+
 /** Who trains: an attempt of an activity. */
 export interface Trainer {
   /** Names the activity's execution. */
   activity: string;
   /** Which of its attempts, from 1. */
   number: number;
-  /** Heartbeat details of the attempt before, if there was one. */
-  before: unknown;
 }
 
 /**
- * @throws non-retryable `Diverged`, `BadNetwork`, `BadInput`; CaffeError where another attempt may do better
+ * @throws non-retryable `SpoiltPair`, `Diverged`, `BadNetwork`, `BadInput`; CaffeError where another attempt may do better
  */
 export async function trainSegment(
   services: ActivityServices,
   cards: Cards,
   args: SegmentArgs,
-  { activity, number, before }: Trainer,
+  trainer: Trainer,
   report: (progress: SegmentProgress) => void,
   signal: AbortSignal,
 ): Promise<SegmentResult> {
   const { store } = services;
-  const watch = new Stopwatch<'reading' | 'placing' | 'caffe' | 'verifying' | 'storing'>();
+  const watch: Watch = new Stopwatch();
+  const { previous, instead = null } = args;
   const inputs = await readInputs(store, args);
-  const segment = await keyedSegment(inputs, args, args.segment, args.previous);
+  const segment = await keyedSegment(inputs, args, args.segment, previous);
   const finished = await readSegment(store, segment.key);
-  if (finished) return { ...finished.result, reused: true };
+  if (finished && finished.attempt !== instead?.attempt) return { ...finished.result, reused: true };
 
-  const attempt: Attempt = {
-    attempt: randomUUID(),
-    activity,
-    number,
-    from: segment.from,
-    to: segment.to,
-    startedAt: new Date(watch.startedAt).toISOString(),
-    doneBefore: number > 1 ? iterationsBy(before, segment) : 0,
-  };
-  await writeAttempt(store, segment.key, attempt);
+  await hold(store, args, [...(args.keep ?? []), ...(previous === null ? [] : [previous]), segment.key]);
+  const attempt = randomUUID();
+  const journal = new Journal(store, `${segmentPrefix(segment.key)}/attempts/${attempt}.json`, {
+    ...{ attempt, ...trainer, from: segment.from, to: segment.to },
+    ...(instead === null ? {} : { instead }),
+  });
+  await journal.begin();
+  try {
+    const result = await attemptSegment(services, cards, args, { inputs, segment, journal, watch }, report, signal);
+    await dropPairs(store, args.drop ?? []);
+    return result;
+  } catch (error) {
+    await noteEnd(journal, error, signal).catch(cause =>
+      services.log.warn({ cause: String(cause) }, 'The journal did not take why the attempt ended'),
+    );
+    throw error;
+  }
+}
+
+interface Trial {
+  inputs: TrainingInputs;
+  segment: KeyedSegment;
+  journal: Journal;
+  watch: Watch;
+}
+
+async function attemptSegment(
+  services: ActivityServices,
+  cards: Cards,
+  args: SegmentArgs,
+  { inputs, segment, journal, watch }: Trial,
+  report: (progress: SegmentProgress) => void,
+  signal: AbortSignal,
+): Promise<SegmentResult> {
+  const { store } = services;
+  const { attempt } = journal.entry;
   const log = new TrainingLog();
-  const progress = () =>
+  const progress = () => {
+    const iteration = log.iteration ?? segment.from;
+    journal.reached(iteration);
     report({
       split: args.name,
       epoch: segment.epoch,
-      iteration: log.iteration ?? segment.from,
+      iteration,
       of: inputs.iterations,
       loss: log.loss,
       rate: log.rate,
     });
+  };
   progress();
   watch.lap('reading');
 
@@ -87,8 +120,8 @@ export async function trainSegment(
     watch.lap('placing');
 
     const caffe = await services.caffe();
-    await cards.use(card =>
-      runCaffe('caffe', ['train', `--solver=${FILES.solver}`, ...start, ...card], {
+    const arithmetic = await cards.use(async card => {
+      await runCaffe('caffe', ['train', `--solver=${FILES.solver}`, ...start, ...card], {
         caffe,
         cwd: folder,
         signal,
@@ -98,15 +131,17 @@ export async function trainSegment(
           if (!Number.isFinite(event.loss)) throw diverged(event.loss, event.iteration, args);
           progress();
         },
-      }),
-    );
+      }).catch(async error => {
+        throw await unlessRefused(services, args.previous, error);
+      });
+      return describeArithmetic(caffe, card);
+    });
     watch.lap('caffe');
     await proveSuccess(log, segment, folder);
     if (log.loss! / args.heads.length > HOPELESS_LOSS) throw diverged(log.loss!, segment.to, args);
-
     watch.lap('verifying');
 
-    const place = `${segmentPrefix(segment.key)}/${attempt.attempt}`;
+    const place = `${segmentPrefix(segment.key)}/${attempt}`;
     const [model, state] = await Promise.all(
       (['caffemodel', 'solverstate'] as const).map(kind =>
         putFile(store, `${place}/net_iter_${segment.to}.${kind}`, join(folder, FILES.snapshot(segment.to, kind))),
@@ -114,8 +149,8 @@ export async function trainSegment(
     );
     const curve = await putBytes(store, `${place}/curve.json`, JSON.stringify(log.curve(CURVE_POINTS)));
     watch.lap('storing');
-    const seconds = watch.all();
-    const lost = await lostWork(store, segment.key, attempt.attempt, seconds / (segment.to - segment.from));
+    await journal.end('trained');
+    const lost = lostWork(await readAttempts(store, segmentPrefix(segment.key)), attempt);
     const manifest: Manifest = {
       schemaVersion: 1,
       stage: 'segment',
@@ -127,7 +162,7 @@ export async function trainSegment(
         checksum: segment.database.checksum,
         ...(args.previous === null ? {} : { previous: args.previous }),
       },
-      parameters: { net: segment.net, solver: segment.solver, attempt: attempt.attempt, caffe: caffe.version },
+      parameters: { net: segment.net, solver: segment.solver, attempt, caffe: caffe.version, arithmetic },
       outputs: { caffemodel: model!, solverstate: state!, 'curve.json': curve },
       counts: {
         segment: segment.segment,
@@ -135,21 +170,37 @@ export async function trainSegment(
         iteration: segment.to,
         loss: log.loss!,
         rate: log.rate!,
-        lostAttempts: lost.attempts,
-        lostIterations: lost.iterations,
-        lostSeconds: lost.seconds,
+        ...lostCounts(lost),
         ...laps(watch.seconds),
       },
-      seconds,
+      seconds: watch.all(),
     };
-    const { created } = await store.put(
-      `${segmentPrefix(segment.key)}/manifest.json`,
-      Buffer.from(JSON.stringify(manifest, null, 2)),
-    );
-    // A late first attempt may have been quicker: then its pair is the segment's, and this one is nobody's.
-    if (!created) for (const { key } of [model!, state!, curve]) await store.remove(key);
-    return { ...(await readSegment(store, segment.key))!.result, reused: !created };
+    return publish(services, segment.key, manifest, journal, args.instead ?? null);
   });
+}
+
+/** Makes the attempt's pair the segment's, unless a quicker attempt has given it one already. */
+async function publish(
+  { store }: ActivityServices,
+  key: string,
+  manifest: Manifest,
+  journal: Journal,
+  instead: SpoiltPair['instead'],
+): Promise<SegmentResult> {
+  const at = `${segmentPrefix(key)}/manifest.json`;
+  const bytes = Buffer.from(JSON.stringify(manifest, null, 2));
+  const { created } = await store.put(at, bytes);
+  const there = await readSegment(store, key);
+  if (created) return { ...there!.result, reused: false };
+  if (there === undefined || there.attempt === instead?.attempt) {
+    // In the place of a manifest that cannot be read, or whose pair cannot be used.
+    await store.put(at, bytes, { overwrite: true });
+    for (const artifact of there ? [there.model, there.state, there.curve] : []) await store.remove(artifact.key);
+    return { ...(await readSegment(store, key))!.result, reused: false };
+  }
+  await journal.end('late');
+  for (const artifact of Object.values(manifest.outputs)) await store.remove(artifact.key);
+  return { ...there.result, reused: true };
 }
 
 /** Puts what the segment starts from into the folder. @returns the arguments that make Caffe start from it */
@@ -164,26 +215,7 @@ async function placeStart(
     if (segment !== 0) throw finalFailure('Defect', `Expected segment ${segment} to have one before it, got none`);
     return training.weights === null ? [] : [`--weights=${pathOf(training.weights)}`];
   }
-  const pair = await readSegment(services.store, previous);
-  if (!pair)
-    throw new CaffeError(
-      `Expected the snapshot pair of segment ${segment - 1} under ${segmentPrefix(previous)}, got no manifest: train that segment again`,
-    );
-  if (pair.result.iteration !== from)
-    throw finalFailure(
-      'Defect',
-      `Expected segment ${segment} to follow iteration ${from}, got a pair of ${pair.result.iteration}`,
-    );
-  try {
-    await placeObject(services, pair.model, folder, FILES.snapshot(from, 'caffemodel'));
-    await placeObject(services, pair.state, folder, FILES.snapshot(from, 'solverstate'));
-  } catch (error) {
-    if (!(error instanceof ObjectNotFound) && !(error instanceof ChecksumMismatch)) throw error;
-    throw new CaffeError(
-      `Expected a sound snapshot pair of segment ${segment - 1}, got: ${error.message}. Remove ${segmentPrefix(previous)}/manifest.json from the store to train it again`,
-      { cause: error },
-    );
-  }
+  await placePair(services, previous, from, folder);
   return [`--snapshot=${FILES.snapshot(from, 'solverstate')}`];
 }
 
@@ -204,8 +236,7 @@ async function proveSuccess(log: TrainingLog, { to }: KeyedSegment, folder: stri
       `Expected Caffe to end with a snapshot at iteration ${to}, got ${end} (last iteration ${log.iteration})`,
     );
   }
-  const [model, state] = files.map(file => join(folder, file)) as [string, string];
-  const fault = await faultOfPair(model, state, to);
+  const fault = await faultOfPair(folder, ...(files as [string, string]), to);
   if (fault !== null)
     throw new CaffeError(`Expected a whole snapshot pair of iteration ${to}, but ${fault}: the disk may be full`);
 }
@@ -213,10 +244,4 @@ async function proveSuccess(log: TrainingLog, { to }: KeyedSegment, folder: stri
 /** `placingSeconds` and so on. */
 function laps(seconds: Record<string, number>): Record<string, number> {
   return Object.fromEntries(Object.entries(seconds).map(([lap, took]) => [`${lap}Seconds`, took]));
-}
-
-/** How far an attempt was by its last heartbeat, as far as its details can be trusted. */
-function iterationsBy(details: unknown, { from, to }: KeyedSegment): number {
-  const { iteration } = (details ?? {}) as Partial<SegmentProgress>;
-  return typeof iteration === 'number' && iteration > from && iteration <= to ? iteration - from : 0;
 }

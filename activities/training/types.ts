@@ -31,6 +31,36 @@ export interface SegmentArgs extends TrainingArgs {
   segment: number;
   /** Key of the segment before; null for the first. */
   previous: string | null;
+  /** Segments whose pairs the training may still need, beside the one before and this one. */
+  keep?: string[];
+  /** Segments whose pairs it needs no longer: they are removed once this one is stored, unless another training holds them. */
+  drop?: string[];
+  /** Set where the segment was trained before and its pair cannot be used: the attempt that made it. */
+  instead?: SpoiltPair['instead'];
+}
+
+/** Details of the non-retryable failure `SpoiltPair`: whose pair cannot be used, and why. The workflow has it trained again. */
+export interface SpoiltPair {
+  /** Key of the segment. */
+  key: string;
+  why: string;
+  /** The attempt whose pair it is; null where there is no manifest to name one. */
+  instead: { attempt: string; reason: LossReason & ('spoilt' | 'removed'); seconds: number } | null;
+}
+
+/**
+ * Why the work of an attempt was lost: its process or Caffe was killed, its worker was shut down, by itself or after a notice of
+ * the machine's end, it was cancelled, it failed, its pair was found spoilt or had been removed, another attempt was quicker.
+ */
+export type LossReason = 'killed' | 'shut down' | 'notice' | 'cancelled' | 'failed' | 'spoilt' | 'removed' | 'late';
+
+/** Attempts whose work was done again. */
+export interface LostWork {
+  attempts: number;
+  iterations: number;
+  seconds: number;
+  /** Attempts by reason. */
+  reasons: Partial<Record<LossReason, number>>;
 }
 
 export interface SegmentResult {
@@ -47,8 +77,8 @@ export interface SegmentResult {
   rate: number;
   seconds: number;
   reused: boolean;
-  /** Attempts of this segment known to have been cut short, with what they had done. */
-  lost: { attempts: number; iterations: number; seconds: number };
+  /** The other attempts of this segment, with what they had done. Histories of older releases know no `reasons`. */
+  lost: Omit<LostWork, 'reasons'> & Partial<LostWork>;
 }
 
 /** Heartbeat details of a segment. */
@@ -105,6 +135,9 @@ export interface CollectCurvesArgs extends TrainingArgs {
   prefix: string;
   segments: string[];
   evaluations: EvaluatedSnapshot[];
+  /** As for a segment: the training ends here, so what is kept is what stays. */
+  keep?: string[];
+  drop?: string[];
 }
 
 export interface TrainingActivities {

@@ -10,9 +10,9 @@ import type { CurvePoint } from '../../activities/training/caffe-log.ts';
 import { epochOrder } from '../../activities/training/chain.ts';
 import { createTrainingActivities } from '../../activities/training/index.ts';
 import { readSegment } from '../../activities/training/segment-record.ts';
-import type { SegmentProgress, SegmentResult, TrainingArgs } from '../../activities/training/types.ts';
+import type { SegmentResult, TrainingArgs } from '../../activities/training/types.ts';
 import { createFileStore } from '../../storage/file.ts';
-import { getArtifact, getJson } from '../../storage/files.ts';
+import { getArtifact, getJson, putBytes } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
@@ -105,7 +105,7 @@ describe('a chain of four segments', () => {
     for (const { loss, reused, lost } of results) {
       expect(loss).toBeGreaterThan(0);
       expect(reused).toBe(false);
-      expect(lost).toEqual({ attempts: 0, iterations: 0, seconds: 0 });
+      expect(lost).toEqual({ attempts: 0, iterations: 0, seconds: 0, reasons: {} });
     }
   });
 
@@ -132,8 +132,7 @@ describe('a chain of four segments', () => {
     const spot = createTrainingActivities({ ...other, caffe: async () => caffe });
     await expect(runActivity(spot.trainSegment, second)).rejects.toMatchObject({ code: 'SIGKILL' });
 
-    const lastWords: SegmentProgress = { split: args.name, epoch: 1, iteration: 12, of: 32, loss: 0.7, rate: 0.01 };
-    const retry = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: lastWords });
+    const retry = new MockActivityEnvironment({ attempt: 2 });
     again.push(await runActivity(trainSegment, second, retry));
     for (let segment = 2; segment < 4; segment++)
       again.push(await runActivity(trainSegment, { ...args, segment, previous: again.at(-1)!.key }));
@@ -142,7 +141,8 @@ describe('a chain of four segments', () => {
     for (const [i, result] of again.entries())
       expect(await weightsOf(other, result)).toBe(await weightsOf(services, results[i]!));
     expect(again.map(({ lost }) => lost.attempts)).toEqual([0, 1, 0, 0]);
-    expect(again[1]!.lost).toEqual({ attempts: 1, iterations: 4, seconds: again[1]!.seconds / 2 });
+    expect(again[1]!.lost).toMatchObject({ attempts: 1, iterations: 4, reasons: { killed: 1 } });
+    expect(again[1]!.lost.seconds).toBeGreaterThan(0);
   });
 
   test('is found again by the plan, up to a gap', async () => {
@@ -236,17 +236,36 @@ test('a rate that is far too high fails for good, with advice', async () => {
   });
 });
 
-test('a spoilt snapshot is named, and not trained on', async () => {
+test('a pair whose manifest is gone is named, and not trained on', async () => {
   const spoilt = await otherStore('spoilt');
   const [first] = await trainAll(spoilt, {}, 1);
-  const { model } = (await readSegment(spoilt.store, first!.key))!;
-  const bytes = await spoilt.store.get(model.key);
-  bytes[1000]! ^= 1;
-  await spoilt.store.put(model.key, bytes, { overwrite: true });
+  await spoilt.store.remove(`stages/segment/${first!.key}/manifest.json`);
+  const { trainSegment, evaluateSnapshot } = createTrainingActivities(spoilt);
+  const named = {
+    type: 'SpoiltPair',
+    nonRetryable: true,
+    message: expect.stringContaining('its manifest is missing'),
+    details: [{ key: first!.key, why: expect.any(String), instead: null }],
+  };
+  await expect(runActivity(trainSegment, { ...args, segment: 1, previous: first!.key })).rejects.toMatchObject(named);
+  await expect(runActivity(evaluateSnapshot, { ...args, snapshot: first!.key, epoch: 1 })).rejects.toMatchObject(named);
+});
+
+test('a pair that Caffe refuses though its checksums are right is named, and not tried again and again', async () => {
+  const spoilt = await otherStore('refused');
+  const [first] = await trainAll(spoilt, {}, 1);
+  const manifestKey = `stages/segment/${first!.key}/manifest.json`;
+  const manifest = (await getJson<Manifest>(spoilt.store, manifestKey))!;
+  // A solver's state with no history: whole as a message, of the right iteration, and of no use.
+  const name = Buffer.from('snapshot/net_iter_8.caffemodel');
+  const state = Buffer.concat([Buffer.from([0x08, 8, 0x12, name.length]), name, Buffer.from([0x20, 0])]);
+  manifest.outputs.solverstate = await putBytes(spoilt.store, 'stages/segment/stateless', state);
+  await spoilt.store.put(manifestKey, Buffer.from(JSON.stringify(manifest)), { overwrite: true });
   const { trainSegment } = createTrainingActivities(spoilt);
-  await expect(runActivity(trainSegment, { ...args, segment: 1, previous: first!.key })).rejects.toThrow(
-    `Remove stages/segment/${first!.key}/manifest.json`,
-  );
+  await expect(runActivity(trainSegment, { ...args, segment: 1, previous: first!.key })).rejects.toMatchObject({
+    type: 'SpoiltPair',
+    message: expect.stringContaining('Incorrect length of history blobs'),
+  });
 });
 
 test('a network that Caffe refuses fails before any training', async () => {

@@ -9,27 +9,30 @@ const MODEL = Buffer.from(
   `0a05${Buffer.from('small').toString('hex')}a20603${Buffer.from('abc').toString('hex')}`,
   'hex',
 );
-const STATE = Buffer.from('08ac0212016d1a03aabbcc2002', 'hex');
+const STATE = Buffer.from(`08ac021205${Buffer.from('model').toString('hex')}1a03aabbcc2002`, 'hex');
 
 let folder: string;
-let model: string;
-let state: string;
+const [model, state] = ['model', 'state'];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'snapshot-'));
-  [model, state] = [join(folder, 'model'), join(folder, 'state')];
 });
 afterAll(() => rm(folder, { recursive: true }));
 
 async function fault(modelBytes: Buffer, stateBytes: Buffer, iteration = 300): Promise<string | null> {
-  await writeFile(model, modelBytes);
-  await writeFile(state, stateBytes);
-  return faultOfPair(model, state, iteration);
+  await writeFile(join(folder, model), modelBytes);
+  await writeFile(join(folder, state), stateBytes);
+  return faultOfPair(folder, model, state, iteration);
 }
 
 test('a whole pair', async () => expect(await fault(MODEL, STATE)).toBeNull());
 
 test('of another iteration', async () => expect(await fault(MODEL, STATE, 301)).toBe(`${state} is of iteration 300`));
+
+test('of another model', async () => {
+  const other = Buffer.from(STATE.toString('latin1').replace('model', 'other'), 'latin1');
+  expect(await fault(MODEL, other)).toBe('state belongs to other');
+});
 
 test('cut off anywhere', async () => {
   for (const cut of [0, 1, 4, MODEL.length - 1])
@@ -38,6 +41,6 @@ test('cut off anywhere', async () => {
 });
 
 test('missing', async () => {
-  await rm(model);
-  expect(await faultOfPair(model, state, 300)).toBe(`${model} is missing or cut off`);
+  await rm(join(folder, model));
+  expect(await faultOfPair(folder, model, state, 300)).toBe(`${model} is missing or cut off`);
 });
