@@ -4,6 +4,7 @@ import type { Caffe } from '../activities/services.ts';
 import { runChild } from '../system/child-process.ts';
 import { which } from '../system/which.ts';
 import { reasonOf } from './missing-tool.ts';
+import { isHaswellOrLater } from './processor.ts';
 
 export type CaffeTool = Parameters<Caffe['command']>[0];
 
@@ -19,11 +20,12 @@ const TOOLS: readonly CaffeTool[] = ['caffe', 'convert_imageset', 'compute_image
 const ENV = { GLOG_logtostderr: '1', OPENBLAS_NUM_THREADS: '1', OMP_NUM_THREADS: '1' };
 
 /**
- * OpenBLAS picks its kernels by the processor, and other kernels give other bits. Where machines of several kinds must
- * agree to the bit, this setting names the kernels of all (`Haswell` suits every processor with AVX2), at the price of
- * speed on newer ones.
+ * OpenBLAS picks its kernels by the processor, and other kernels give other bits. A run that moves from machine to machine
+ * must agree with itself: so the kernels are those that every x86 processor since 2013 can run, unless this setting names
+ * others (`SkylakeX` is quicker where all machines have AVX-512). Elsewhere OpenBLAS picks.
  */
 const CORE_TYPE = 'OPENBLAS_CORETYPE';
+const COMMON_CORE_TYPE = 'Haswell';
 
 /** `caffe` in a folder or in PATH, and its tools beside it. */
 export function programCommand(caffe: string): CaffeCommand {
@@ -57,7 +59,8 @@ export async function verifyCaffe(
   env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
 ): Promise<Caffe | string> {
-  const caffeEnv = { ...ENV, ...(env[CORE_TYPE] && { [CORE_TYPE]: env[CORE_TYPE] }) };
+  const kernels = env[CORE_TYPE] || ((await isHaswellOrLater()) ? COMMON_CORE_TYPE : undefined);
+  const caffeEnv = { ...ENV, ...(kernels && { [CORE_TYPE]: kernels }) };
   const answers = await Promise.all(
     TOOLS.map(tool => askVersion(command(tool), tool, { ...env, ...caffeEnv }, signal)),
   );

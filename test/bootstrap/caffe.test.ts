@@ -8,6 +8,7 @@ import type { Caffe } from '../../activities/services.ts';
 import { findCaffe, lookForCaffe } from '../../bootstrap/caffe.ts';
 import { parseCommand } from '../../bootstrap/caffe-command.ts';
 import { debianMirror } from '../../bootstrap/caffe-debian.ts';
+import { isHaswellOrLater } from '../../bootstrap/processor.ts';
 import { runChild } from '../../system/child-process.ts';
 import { which } from '../../system/which.ts';
 import { testCaffe } from '../support/caffe.ts';
@@ -96,10 +97,11 @@ test('the real one runs on one BLAS thread and leaves no log files', async () =>
   expect(await readdir(folder)).toEqual(['bin']);
 });
 
-test("the processor's kernels can be pinned", async () => {
+test("the processor's kernels are pinned to those that all machines have, or to those of the setting", async () => {
   await tools(join(folder, 'bin'));
-  expect((await findCaffe({ env })).env).not.toHaveProperty('OPENBLAS_CORETYPE');
-  expect((await findCaffe({ env: { ...env, OPENBLAS_CORETYPE: 'Haswell' } })).env.OPENBLAS_CORETYPE).toBe('Haswell');
+  const common = (await isHaswellOrLater()) ? 'Haswell' : undefined;
+  expect((await findCaffe({ env })).env.OPENBLAS_CORETYPE).toBe(common);
+  expect((await findCaffe({ env: { ...env, OPENBLAS_CORETYPE: 'SkylakeX' } })).env.OPENBLAS_CORETYPE).toBe('SkylakeX');
 });
 
 test('CAFFE may be any command that ends in caffe', () => {
