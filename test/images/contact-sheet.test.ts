@@ -54,7 +54,7 @@ async function reindex(change: (index: ShardIndex) => void): Promise<void> {
 
 describe('drawAugmentation', () => {
   test('shows the first two pictures of each stage, every version in its column', async () => {
-    const { stages } = await prepareStage(services.store, 12, 128);
+    const { stages } = await prepareStage(services.store, 12, { size: 128 });
     const sheet = await draw();
     expect(await sharp(sheet).metadata()).toMatchObject({ format: 'png', width: 1276, height: 840, channels: 3 });
     const shards = new Map<string, { tar: string; picture: ShardIndex['pictures'][number] }>();
@@ -104,7 +104,7 @@ describe('drawAugmentation', () => {
   });
 
   test('reads no more shards than it needs', async () => {
-    await prepareStage(services.store, 40, 48, 8);
+    await prepareStage(services.store, 40, { shards: 8 });
     const read: string[] = [];
     const get = services.store.get.bind(services.store);
     services.store.get = async (...of) => {

@@ -30,8 +30,20 @@ export interface Prepared {
   stages: Map<string, number>;
 }
 
+export interface PictureOptions {
+  /** Pixels; default 48. */
+  size?: number;
+  shards?: number;
+  /** Draws each picture, named `1_left.a`, in one colour (red, green, blue) instead. */
+  colour?: (name: string) => readonly [number, number, number];
+}
+
 /** Two eyes a patient; the redder and the more spotted, the worse. */
-export async function prepareStage(store: ArtifactStore, patients: number, size = 48, shards = 2): Promise<Prepared> {
+export async function prepareStage(
+  store: ArtifactStore,
+  patients: number,
+  { size = 48, shards = 2, colour }: PictureOptions = {},
+): Promise<Prepared> {
   const stages = new Map<string, number>();
   for (let patient = 1; patient <= patients; patient++) {
     stages.set(`${patient}_left`, patient % 5);
@@ -46,7 +58,7 @@ export async function prepareStage(store: ArtifactStore, patients: number, size 
       `${name}.tar`,
       images.slice(shard * perShard, (shard + 1) * perShard),
       stages,
-      size,
+      { size, ...(colour && { colour }) },
     );
     outputs[`${name}.tar`] = await putBytes(store, `${PREPARE}/${name}.tar`, tar);
     outputs[`${name}.index.json`] = await putBytes(store, `${PREPARE}/${name}.index.json`, JSON.stringify(index));
@@ -106,7 +118,7 @@ async function makeShard(
   name: string,
   images: readonly string[],
   stages: ReadonlyMap<string, number>,
-  size: number,
+  { size, colour }: { size: number; colour?: PictureOptions['colour'] },
 ): Promise<{ tar: Buffer; index: ShardIndex }> {
   const tar = pack();
   const pictures: IndexedPicture[] = [];
@@ -115,7 +127,9 @@ async function makeShard(
     const stage = stages.get(image)!;
     const versions: IndexedPicture['versions'] = {};
     for (const [i, version] of VERSIONS.entries()) {
-      const png = await drawPicture(image, stage, i, size);
+      const png = colour
+        ? await plainPicture(colour(`${image}.${version}`), size)
+        : await drawPicture(image, stage, i, size);
       tar.entry({ name: `${image}.${version}.png`, mtime: new Date(0) }, png);
       versions[version] = { offset: offset + 512, size: png.length };
       offset += 512 + Math.ceil(png.length / 512) * 512;
@@ -127,6 +141,12 @@ async function makeShard(
   const chunks: Buffer[] = [];
   for await (const chunk of tar) chunks.push(chunk as Buffer);
   return { tar: Buffer.concat(chunks), index: { tar: name, pictures } };
+}
+
+function plainPicture([r, g, b]: readonly [number, number, number], size: number): Promise<Buffer> {
+  return sharp({ create: { width: size, height: size, channels: 3, background: { r, g, b } } })
+    .png()
+    .toBuffer();
 }
 
 /** Every picture differs from every other, by its noise. */

@@ -1,5 +1,5 @@
 /** Snapshot pairs that were spoilt, removed or exchanged in the store: noticed, trained again, and the result is the same to the byte. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAttempts } from '../../activities/training/attempts.ts';
 import { type FinishedSegment, readSegment, segmentPrefix } from '../../activities/training/segment-record.ts';
 import type { LossReason } from '../../activities/training/types.ts';
@@ -121,33 +121,31 @@ const cases: Case[] = [
   },
 ];
 
-describe.each(cases)('$name', ({ name, spoil, lost, why }) => {
-  test('is trained again, and said; the end is the same', async () => {
-    const run = name.replaceAll(/\W/g, '-');
-    const store = await world.useCopy(run, half);
-    await spoil(store);
-    const result = await world.train(run, long);
+test.each(cases)('$name: trained again, and said; the end is the same', async ({ name, spoil, lost, why }) => {
+  const run = name.replaceAll(/\W/g, '-');
+  const store = await world.useCopy(run, half);
+  await spoil(store);
+  const result = await world.train(run, long);
 
-    expect(await weightsOf(store, segments[3]!)).toBe(weights);
-    expect(result.splits[0]!.lost.reasons).toEqual(lost);
-    const times = Object.values(lost).reduce((sum, n) => sum + n, 0);
-    expect(result.splits[0]!.lost).toMatchObject({ attempts: times, iterations: 8 * times });
-    expect(result.counts).toMatchObject({ attemptsLost: times, iterationsLost: 8 * times });
+  expect(await weightsOf(store, segments[3]!)).toBe(weights);
+  expect(result.splits[0]!.lost.reasons).toEqual(lost);
+  const times = Object.values(lost).reduce((sum, n) => sum + n, 0);
+  expect(result.splits[0]!.lost).toMatchObject({ attempts: times, iterations: 8 * times });
+  expect(result.counts).toMatchObject({ attemptsLost: times, iterationsLost: 8 * times });
 
-    const handle = world.environment.client.workflow.getHandle(`${run}/train-01-vs-234`);
-    const { events } = await handle.fetchHistory();
-    const failures = events!.flatMap(event => event.activityTaskFailedEventAttributes?.failure?.message ?? []);
-    expect(failures).toHaveLength(why ? times : 0);
-    if (why) {
-      expect(failures[0]).toMatch(why);
-      const { currentDetails } = (await handle.query('__temporal_workflow_metadata')) as { currentDetails: string };
-      expect(currentDetails).toMatch(/segment 2 is trained again: /);
-    }
-    // What is in the store can be gone on from: nothing is left of what was spoilt.
-    expect(await pairsOf(store)).toEqual(expect.arrayContaining(segments.slice(2)));
-    for (const n of [2, 3]) {
-      const attempts = await readAttempts(store, segmentPrefix(segments[n]!));
-      expect(attempts.map(({ state }) => state)).toEqual(['trained']);
-    }
-  });
+  const handle = world.environment.client.workflow.getHandle(`${run}/train-01-vs-234`);
+  const { events } = await handle.fetchHistory();
+  const failures = events!.flatMap(event => event.activityTaskFailedEventAttributes?.failure?.message ?? []);
+  expect(failures).toHaveLength(why ? times : 0);
+  if (why) {
+    expect(failures[0]).toMatch(why);
+    const { currentDetails } = (await handle.query('__temporal_workflow_metadata')) as { currentDetails: string };
+    expect(currentDetails).toMatch(/segment 2 is trained again: /);
+  }
+  // What is in the store can be gone on from: nothing is left of what was spoilt.
+  expect(await pairsOf(store)).toEqual(expect.arrayContaining(segments.slice(2)));
+  for (const n of [2, 3]) {
+    const attempts = await readAttempts(store, segmentPrefix(segments[n]!));
+    expect(attempts.map(({ state }) => state)).toEqual(['trained']);
+  }
 });
