@@ -76,10 +76,14 @@ program
   .command('worker')
   .description('join a worker to the Temporal service of the environment; RETINOPATHY_STORE names the store')
   .argument('<role>', 'workflow, cpu or gpu')
-  .addHelpText('after', '\nExample:\n  RETINOPATHY_STORE=file:/data/store retinopathy worker cpu')
-  .action(async role => {
+  .option(
+    '--exit-when-idle <time>',
+    'end, with code 0, after so long without an activity: 90s, 10m, 1.5h (default: stay)',
+  )
+  .addHelpText('after', '\nExample:\n  RETINOPATHY_STORE=file:/data/store retinopathy worker gpu --exit-when-idle 10m')
+  .action(async (role, options) => {
     const { worker } = await import('./worker.ts');
-    await worker(role);
+    await worker(role, options);
   });
 
 program

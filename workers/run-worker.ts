@@ -6,51 +6,74 @@ import type { ActivityServices } from '../activities/services.ts';
 import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
 import { temporalService } from './connection.ts';
 import { cpuActivities, transferActivities } from './cpu.ts';
+import { Departure } from './departure.ts';
 import { FailurePolicy } from './failure-policy.ts';
 import { gpuActivities } from './gpu.ts';
+import { leaveWhenIdle, parseIdleTime } from './idle.ts';
 import { createLogger, temporalLogger } from './logger.ts';
 import { READY_LINE, type Role } from './roles.ts';
 import { openServices } from './services.ts';
+import { watchesSpot, watchSpotNotices } from './spot-notice.ts';
 
-const SHUTDOWN_FORCE = '15s';
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** Longer than any activity runs: Departure says when one must be given back. */
+const NEVER = '30 days';
 /** Five parts and the labels, and some more where an archive has seven. */
 const TRANSFERS = 8;
 
 /**
- * Runs a worker until SIGTERM or SIGINT.
- * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the cores)
- * @throws Error with one line for a person when the service or the store cannot be reached
+ * Runs a worker until SIGTERM or SIGINT, or until its machine is about to be taken away, or nothing is to do for long.
+ * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the cores),
+ *   RETINOPATHY_EXIT_WHEN_IDLE (never), AWS_EC2_METADATA_SERVICE_ENDPOINT
+ * @throws Error with one line for a person when the service or the store cannot be reached, or a setting is wrong
  */
 export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<void> {
   const log = createLogger(role, env);
-  Runtime.install({ logger: temporalLogger(log), shutdownSignals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
+  const idleLimit = idleLimitOf(role, env);
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
   const service = temporalService(env);
   const connection = await NativeConnection.connect(service.connectionOptions).catch(error => {
     throw new Error(`Expected a Temporal service at ${service.address}, got: ${error.message}`);
   });
+  const workers: Worker[] = [];
+  const departure = new Departure(log, () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  });
+  const stops: (() => void)[] = [() => departure.close()];
   try {
     const services = role === 'workflow' ? undefined : await openServices(role, log, env);
     try {
-      const workers = await Promise.all(
-        workerOptions(role, env, services).map(options =>
-          Worker.create({
+      for (const options of workerOptions(role, env, services, departure)) {
+        workers.push(
+          await Worker.create({
             connection,
             namespace: service.namespace,
             identity: `${role}/${env.RETINOPATHY_INSTANCE ?? hostname()}/${process.pid}`,
-            shutdownForceTime: SHUTDOWN_FORCE,
+            shutdownGraceTime: NEVER,
             ...options,
           }),
-        ),
-      );
+        );
+      }
       const stopped = Promise.all(workers.map(worker => worker.run()));
+      // Only a worker that runs can be told to stop.
+      if (services && watchesSpot(env)) {
+        const watch = watchSpotNotices(env, log, reason => departure.leave(reason));
+        stops.push(() => watch.stop());
+      }
+      // A second signal of a kind ends the process at once.
+      for (const signal of SIGNALS) process.once(signal, () => departure.leave({ why: signal, by: 0 }));
+      if (idleLimit !== undefined) stops.push(leaveWhenIdle(departure, idleLimit));
       process.stdout.write(`${READY_LINE}\n`);
       log.info({ role, address: service.address, store: services?.store.url }, 'worker started');
-      await stopped;
+      await Promise.race([stopped, departure.overdue]);
+      log.info('worker ended');
     } finally {
       await services?.close();
     }
   } finally {
-    await connection.close();
+    for (const stop of stops) stop();
+    // An activity that does not end keeps its worker, and a worker its connection: the process must be ended then.
+    if (workers.every(worker => ['STOPPED', 'FAILED'].includes(worker.getState()))) await connection.close();
   }
 }
 
@@ -59,6 +82,7 @@ function workerOptions(
   role: Role,
   env: NodeJS.ProcessEnv,
   services: ActivityServices | undefined,
+  departure: Departure,
 ): Omit<WorkerOptions, 'connection'>[] {
   if (!services) {
     const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
@@ -66,21 +90,31 @@ function workerOptions(
     return [{ taskQueue: TASK_QUEUE, workflowsPath, maxCachedWorkflows: 20 }];
   }
   const slots = slotsOf(env);
-  if (role === 'gpu') return [activityWorker(GPU_TASK_QUEUE, gpuActivities(services), slots)];
+  if (role === 'gpu') return [activityWorker(GPU_TASK_QUEUE, gpuActivities(services), slots, departure)];
   return [
-    activityWorker(TASK_QUEUE, cpuActivities(services), slots),
-    activityWorker(DOWNLOAD_TASK_QUEUE, transferActivities(services), TRANSFERS),
+    activityWorker(TASK_QUEUE, cpuActivities(services), slots, departure),
+    activityWorker(DOWNLOAD_TASK_QUEUE, transferActivities(services), TRANSFERS, departure),
   ];
 }
 
-function activityWorker(taskQueue: string, activities: object, slots: number): Omit<WorkerOptions, 'connection'> {
+function activityWorker(
+  taskQueue: string,
+  activities: object,
+  slots: number,
+  departure: Departure,
+): Omit<WorkerOptions, 'connection'> {
   return {
     taskQueue,
     activities,
     maxConcurrentActivityTaskExecutions: slots,
     // A kill loses the details since the last heartbeat that was sent.
     maxHeartbeatThrottleInterval: '5s',
-    interceptors: { activity: [context => ({ inbound: new FailurePolicy(context) })] },
+    interceptors: {
+      activity: [
+        context => ({ inbound: departure.running.interceptor(context) }),
+        context => ({ inbound: new FailurePolicy(context) }),
+      ],
+    },
   };
 }
 
@@ -90,4 +124,16 @@ function slotsOf(env: NodeJS.ProcessEnv): number {
   const slots = Number(text);
   if (Number.isInteger(slots) && slots >= 1) return slots;
   throw new Error(`Expected RETINOPATHY_SLOTS to be an integer from 1, got \`${text}\``);
+}
+
+/** @returns ms; undefined where the worker stays. @throws Error with one line for a person */
+function idleLimitOf(role: Role, env: NodeJS.ProcessEnv): number | undefined {
+  const text = env.RETINOPATHY_EXIT_WHEN_IDLE;
+  // Those of `npm start` end with it.
+  if (!text || env.RETINOPATHY_EMBEDDED === '1') return undefined;
+  if (role === 'workflow')
+    throw new Error(
+      `Expected no --exit-when-idle (RETINOPATHY_EXIT_WHEN_IDLE) for a worker of workflows, got \`${text}\`: it must stay while a run lasts`,
+    );
+  return parseIdleTime(text);
 }

@@ -14,6 +14,7 @@ import { evaluate } from './evaluation.ts';
 import { renewEvents, storeJudgementEvents, storeSegmentEvents } from './event-folder.ts';
 import { keyedSegment, originOf, readInputs, type TrainingInputs } from './inputs.ts';
 import { type JudgedRecord, judge } from './judge.ts';
+import { Pace, type StoringTime } from './pace.ts';
 import { probeNetwork } from './probe.ts';
 import { dropPairs, hold, holdMore } from './retention.ts';
 import { CaffeError } from './run-caffe.ts';
@@ -36,6 +37,7 @@ import type {
 export function createTrainingActivities(services: ActivityServices): TrainingActivities {
   const { store } = services;
   const cards = new Cards(services);
+  const storing: StoringTime = {};
 
   async function plan(args: TrainingArgs, signal: AbortSignal): Promise<TrainingPlan> {
     const inputs = await readInputs(store, args);
@@ -135,9 +137,12 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       const { attempt, activityId, workflowExecution } = Context.current().info;
       const activity = `${workflowExecution?.runId}/${activityId}`;
       const trainer = { activity, number: attempt };
-      return withHeartbeat<SegmentProgress, SegmentResult>(async (report, signal) => {
-        const trained = await trainSegment(services, cards, args, trainer, report, signal);
+      return withHeartbeat<SegmentProgress, SegmentResult>(async (report, signal, foresee) => {
+        const pace = new Pace(storing);
+        foresee(() => pace.needs(Date.now()));
+        const trained = await trainSegment(services, cards, args, trainer, report, signal, pace);
         await storeSegmentEvents(store, args, trained);
+        pace.stored(Date.now());
         return trained;
       });
     },

@@ -13,6 +13,7 @@ import type { Cards } from './cards.ts';
 import { SEGMENT_RECIPE } from './chain.ts';
 import { type KeyedSegment, keyedSegment, pathOf, readInputs, type TrainingInputs } from './inputs.ts';
 import { FILES } from './network.ts';
+import type { Pace } from './pace.ts';
 import { placePair, unlessRefused } from './pair.ts';
 import { dropPairs, hold } from './retention.ts';
 import { CaffeError, runCaffe } from './run-caffe.ts';
@@ -50,6 +51,7 @@ export async function trainSegment(
   trainer: Trainer,
   report: (progress: SegmentProgress) => void,
   signal: AbortSignal,
+  pace: Pace,
 ): Promise<SegmentResult> {
   const { store } = services;
   const watch: Watch = new Stopwatch();
@@ -67,7 +69,14 @@ export async function trainSegment(
   });
   await journal.begin();
   try {
-    const result = await attemptSegment(services, cards, args, { inputs, segment, journal, watch }, report, signal);
+    const result = await attemptSegment(
+      services,
+      cards,
+      args,
+      { inputs, segment, journal, watch, pace },
+      report,
+      signal,
+    );
     await dropPairs(store, args.drop ?? []);
     return result;
   } catch (error) {
@@ -83,13 +92,14 @@ interface Trial {
   segment: KeyedSegment;
   journal: Journal;
   watch: Watch;
+  pace: Pace;
 }
 
 async function attemptSegment(
   services: ActivityServices,
   cards: Cards,
   args: SegmentArgs,
-  { inputs, segment, journal, watch }: Trial,
+  { inputs, segment, journal, watch, pace }: Trial,
   report: (progress: SegmentProgress) => void,
   signal: AbortSignal,
 ): Promise<SegmentResult> {
@@ -129,6 +139,7 @@ async function attemptSegment(
           log.add(event);
           if (event.kind !== 'iteration') return;
           if (!Number.isFinite(event.loss)) throw diverged(event.loss, event.iteration, args);
+          pace.at(event.iteration, segment.to, Date.now());
           progress();
         },
       }).catch(async error => {
