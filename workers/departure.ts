@@ -3,6 +3,7 @@
  * for all activities alike, so its own cancellation at a shutdown is put off (`shutdownGraceTime`), and this decides.
  */
 import type { Logger } from 'pino';
+import type { LeavingWord } from '../activities/leaving.ts';
 import { RunningActivities, type RunningActivity } from './running-activities.ts';
 
 /** For activities that were given back and do not end. */
@@ -21,6 +22,8 @@ export function endsInTime(needs: number | undefined, left: number): boolean {
 export interface Reason {
   /** For the log: `Spot notice: terminate`. */
   why: string;
+  /** For those whose activities are given back. */
+  word: LeavingWord;
   /** By when nothing may run any more, in ms since the epoch: 0 gives all back at once, Infinity lets all end. */
   by: number;
 }
@@ -32,6 +35,7 @@ export class Departure {
   private readonly log: Logger;
   private readonly stopPolling: () => void;
   private by: number | undefined;
+  private word: LeavingWord = 'WORKER_SHUTDOWN';
   private giveUp: (error: Error) => void = () => {};
   private force: NodeJS.Timeout | undefined;
   private look: NodeJS.Timeout | undefined;
@@ -48,10 +52,11 @@ export class Departure {
   }
 
   /** Begins the departure, or brings its end forward. */
-  leave({ why, by }: Reason): void {
+  leave({ why, word, by }: Reason): void {
     if (this.by !== undefined && by >= this.by) return;
     const begins = this.by === undefined;
     this.by = by;
+    this.word = word;
     const left = by - Date.now();
     const time = left === Number.POSITIVE_INFINITY ? '' : left > 0 ? `, ${seconds(left)} left` : ', at once';
     this.log.info({ running: [...this.running].length }, `${why}: no new task${time}`);
@@ -95,7 +100,7 @@ export class Departure {
     if (activity.leave.signal.aborted) return false;
     if (endsInTime(activity.needs(now), this.by! - now)) return true;
     this.log.info(`${activity.type} is given back: ${this.account(activity)}`);
-    activity.leave.giveBack();
+    activity.leave.giveBack(this.word);
     return false;
   }
 

@@ -25,7 +25,11 @@ export function leaveWhenIdle(departure: Departure, limit: number): () => void {
     const left = idleSince === undefined ? limit : idleSince + limit - Date.now();
     if (left <= 0) {
       // What comes in this moment may end: the machine has time.
-      departure.leave({ why: `nothing to do for ${limit / 1000} s`, by: Number.POSITIVE_INFINITY });
+      departure.leave({
+        why: `nothing to do for ${limit / 1000} s`,
+        word: 'WORKER_SHUTDOWN',
+        by: Number.POSITIVE_INFINITY,
+      });
       return;
     }
     timer = setTimeout(look, left);

@@ -61,7 +61,8 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
         stops.push(() => watch.stop());
       }
       // A second signal of a kind ends the process at once.
-      for (const signal of SIGNALS) process.once(signal, () => departure.leave({ why: signal, by: 0 }));
+      for (const signal of SIGNALS)
+        process.once(signal, () => departure.leave({ why: signal, word: 'WORKER_SHUTDOWN', by: 0 }));
       if (idleLimit !== undefined) stops.push(leaveWhenIdle(departure, idleLimit));
       process.stdout.write(`${READY_LINE}\n`);
       log.info({ role, address: service.address, store: services?.store.url }, 'worker started');

@@ -44,7 +44,10 @@ export function watchSpotNotices(
       }
       if (!recommended && (await metadata.get('events/recommendations/rebalance')) !== undefined && !stopped) {
         recommended = true;
-        leave({ why: 'rebalance recommendation: Spot may soon take this machine', by: Number.POSITIVE_INFINITY });
+        leave({
+          ...{ why: 'rebalance recommendation: Spot may soon take this machine', word: 'SPOT_NOTICE' },
+          by: Number.POSITIVE_INFINITY,
+        });
       }
       if (silent) log.info('Spot notices are heard again');
       silent = false;
@@ -80,5 +83,5 @@ export function readNotice(text: string): Reason {
   const time = Date.parse(String(notice.time));
   // A machine that hibernates does so at once, and its processes wake up when others have done their work.
   const by = action === 'hibernate' || Number.isNaN(time) ? 0 : time;
-  return { why: `Spot notice: ${action}`, by };
+  return { why: `Spot notice: ${action}`, word: 'SPOT_NOTICE', by };
 }

@@ -108,9 +108,10 @@ export async function noteEnd(journal: Journal, error: unknown, signal: AbortSig
   return journal.end(killed ? 'killed' : 'failed', message);
 }
 
-/** Why somebody stopped the attempt, by the words of Temporal. */
+/** Why somebody stopped the attempt, by the words of Temporal and those of a worker that leaves. */
 function leavingReason({ reason }: AbortSignal): LossReason {
   const words = reason instanceof Error ? reason.message : String(reason);
+  if (/SPOT_NOTICE/.test(words)) return 'notice';
   return /WORKER_SHUTDOWN/.test(words) ? 'shut down' : 'cancelled';
 }
 

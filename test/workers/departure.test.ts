@@ -56,7 +56,7 @@ const in120s = () => Date.now() + 120_000;
 describe('a departure', () => {
   test('at once gives all back, whatever they need', async () => {
     const short = start(() => 1);
-    departure.leave({ why: 'SIGTERM', by: 0 });
+    departure.leave({ why: 'SIGTERM', word: 'WORKER_SHUTDOWN', by: 0 });
     expect(await short.outcome).toMatchObject(givenBack);
     expect(stoppedPolling).toBe(1);
   });
@@ -65,7 +65,7 @@ describe('a departure', () => {
     const fits = start(() => 60_000);
     const doesNot = start(() => 119_000);
     const unknown = start();
-    departure.leave({ why: 'Spot notice: terminate', by: in120s() });
+    departure.leave({ why: 'Spot notice: terminate', word: 'SPOT_NOTICE', by: in120s() });
     expect(await doesNot.outcome).toMatchObject(givenBack);
     expect(await unknown.outcome).toMatchObject(givenBack);
     fits.end();
@@ -83,7 +83,7 @@ describe('a departure', () => {
   test('gives back what turns out to be slower than it said', async () => {
     let needs = 60_000;
     const slow = start(() => needs);
-    departure.leave({ why: 'Spot notice: terminate', by: in120s() });
+    departure.leave({ why: 'Spot notice: terminate', word: 'SPOT_NOTICE', by: in120s() });
     needs = 119_000;
     expect(await slow.outcome).toMatchObject(givenBack);
   });
@@ -96,7 +96,7 @@ describe('a departure', () => {
     await first.outcome;
     const second = start(undefined, 'unzipAndAugment');
     const other = start(undefined, 'buildDatabase');
-    departure.leave({ why: 'Spot notice: stop', by: in120s() });
+    departure.leave({ why: 'Spot notice: stop', word: 'SPOT_NOTICE', by: in120s() });
     expect(await other.outcome).toMatchObject(givenBack);
     expect(lines.some(line => line.startsWith('unzipAndAugment is let end'))).toBe(true);
     second.end();
@@ -105,18 +105,18 @@ describe('a departure', () => {
 
   test('without an end lets all end; a notice and a signal that follow shorten it', async () => {
     const [unknown, known] = [start(), start(() => 60_000)];
-    departure.leave({ why: 'rebalance recommendation', by: Number.POSITIVE_INFINITY });
-    departure.leave({ why: 'Spot notice: terminate', by: in120s() });
+    departure.leave({ why: 'rebalance recommendation', word: 'SPOT_NOTICE', by: Number.POSITIVE_INFINITY });
+    departure.leave({ why: 'Spot notice: terminate', word: 'SPOT_NOTICE', by: in120s() });
     expect(await unknown.outcome).toMatchObject(givenBack);
-    departure.leave({ why: 'SIGTERM', by: 0 });
+    departure.leave({ why: 'SIGTERM', word: 'WORKER_SHUTDOWN', by: 0 });
     expect(await known.outcome).toMatchObject(givenBack);
-    departure.leave({ why: 'rebalance recommendation', by: Number.POSITIVE_INFINITY });
+    departure.leave({ why: 'rebalance recommendation', word: 'SPOT_NOTICE', by: Number.POSITIVE_INFINITY });
     expect(stoppedPolling).toBe(1);
     expect(lines.filter(line => line.startsWith('rebalance'))).toHaveLength(1);
   });
 
   test('gives back a task that comes in that moment before its work begins', async () => {
-    departure.leave({ why: 'SIGTERM', by: 0 });
+    departure.leave({ why: 'SIGTERM', word: 'WORKER_SHUTDOWN', by: 0 });
     const late = start();
     late.end();
     expect(await late.outcome).toMatchObject(givenBack);
@@ -125,7 +125,7 @@ describe('a departure', () => {
   test('leaves a cancellation by the workflow what it is', async () => {
     const mock = new MockActivityEnvironment();
     const cancelled = start(undefined, 'trainSegment', mock);
-    departure.leave({ why: 'rebalance recommendation', by: Number.POSITIVE_INFINITY });
+    departure.leave({ why: 'rebalance recommendation', word: 'SPOT_NOTICE', by: Number.POSITIVE_INFINITY });
     mock.cancel();
     expect(await cancelled.outcome).toMatchObject({ name: 'CancelledFailure', message: 'CANCELLED' });
   });

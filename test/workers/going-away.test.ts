@@ -82,7 +82,7 @@ test('SIGTERM while a segment trains: another worker goes on at once, and what i
   expect(await worker.processes()).toEqual([]);
 
   const { lost, iteration } = await segment.trained(SEGMENT_WITHIN);
-  expect(lost).toMatchObject({ attempts: 1, iterations: doneBy(worker) });
+  expect(lost).toMatchObject({ attempts: 1, iterations: doneBy(worker), reasons: { 'shut down': 1 } });
   expect(lost.iterations).toBeGreaterThan(0);
   expect(lost.iterations).toBeLessThanOrEqual(iteration);
   await segment.handle.terminate();
@@ -98,7 +98,7 @@ describe.runIf(LONG)('in the long form', () => {
     expect((await worker.exited).code, worker.output()).toBe(0);
     expect(worker.said('Spot notice: terminate: no new task')).toHaveLength(1);
     expect(worker.said('trainSegment is let end')).toHaveLength(1);
-    expect((await segment.trained(1)).lost).toEqual({ attempts: 0, iterations: 0, seconds: 0 });
+    expect((await segment.trained(1)).lost).toMatchObject({ attempts: 0, iterations: 0, seconds: 0 });
     expect(await waiting(segment)).toMatchObject({ type: 'evaluateSnapshot', attempt: 1, running: false });
     await segment.handle.terminate();
   }, 180_000);
@@ -113,7 +113,7 @@ describe.runIf(LONG)('in the long form', () => {
     expect((await worker.exited).code, worker.output()).toBe(0);
     expect(worker.said('trainSegment is given back')).toHaveLength(1);
     const { lost, iteration } = await segment.trained(SEGMENT_WITHIN);
-    expect(lost).toMatchObject({ attempts: 1, iterations: doneBy(worker) });
+    expect(lost).toMatchObject({ attempts: 1, iterations: doneBy(worker), reasons: { notice: 1 } });
     expect(lost.iterations).toBeLessThanOrEqual(iteration);
     await segment.handle.terminate();
     await ends(other);
@@ -139,7 +139,7 @@ describe.runIf(LONG)('in the long form', () => {
     const [pending] = await Promise.all([goesOn(segment, other, HEARTBEAT_TIMEOUT + GOES_ON_WITHIN), reaped(worker)]);
     expect(pending.attempt).toBe(2);
     const { lost, iteration } = await segment.trained(SEGMENT_WITHIN);
-    expect(lost.attempts).toBe(1);
+    expect(lost).toMatchObject({ attempts: 1, reasons: { killed: 1 } });
     expect(lost.iterations).toBeLessThanOrEqual(iteration);
     await segment.handle.terminate();
     await ends(other);

@@ -96,7 +96,9 @@ describe('notices', () => {
     const notice = spotNotice(120);
     fake.data.set(ACTION, notice);
     await eventually('the notice', 5, () => reasons.length > 0);
-    expect(reasons).toEqual([{ why: 'Spot notice: terminate', by: Date.parse(JSON.parse(notice).time) }]);
+    expect(reasons).toEqual([
+      { why: 'Spot notice: terminate', word: 'SPOT_NOTICE', by: Date.parse(JSON.parse(notice).time) },
+    ]);
     const asked = fake.asked.length;
     // Two more questions of another client: time enough for one of the watch.
     for (let i = 0; i < 2; i++) await new Promise(resolve => setTimeout(resolve, 25));
@@ -115,7 +117,7 @@ describe('notices', () => {
   });
 
   test('a machine that hibernates, or a notice that cannot be read, leaves no time', () => {
-    expect(readNotice(spotNotice(120, 'hibernate'))).toEqual({ why: 'Spot notice: hibernate', by: 0 });
+    expect(readNotice(spotNotice(120, 'hibernate'))).toMatchObject({ why: 'Spot notice: hibernate', by: 0 });
     for (const text of ['', 'null', '{}', '<html>', '{"action":"stop","time":"soon"}'])
       expect(readNotice(text).by).toBe(0);
   });
