@@ -133,7 +133,7 @@ async function startServer(out: OutFolder, temporal: string, store: string): Pro
 
 async function label(store: ArtifactStore, patients: number, input: PipelineInput): Promise<void> {
   const services = await testServices({ store, caffe: testCaffe });
-  await labelStage(services, await prepareStage(store, patients, SIZE), input);
+  await labelStage(services, await prepareStage(store, patients, { size: SIZE }), input);
   await services.close();
 }
 
