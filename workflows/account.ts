@@ -20,6 +20,15 @@ export function accountOf(
       segmentsRepeated: sum(s => s.lost.attempts),
       iterationsLost: sum(s => s.lost.iterations),
       secondsLost: sum(s => s.lost.seconds),
+      splits: trainings.map(({ name, segmentsTrained, segmentsReused, lost }) => ({
+        name,
+        segmentsTrained,
+        segmentsReused,
+        segmentsRepeated: lost.attempts,
+        iterationsLost: lost.iterations,
+        secondsLost: lost.seconds,
+        reasons: lost.reasons,
+      })),
     },
     images: { seen: prepared.entries ?? 0, quarantined: prepared.quarantined ?? 0 },
   };

@@ -25,6 +25,7 @@ const NO_ACCOUNT: NonNullable<RegressArgs['account']> = {
     segmentsRepeated: 0,
     iterationsLost: 0,
     secondsLost: 0,
+    splits: [],
   },
   images: { seen: 0, quarantined: 0 },
 };

@@ -1,5 +1,6 @@
 import type { PipelineInput } from '../../config/input.ts';
 import type { Artifact } from '../../storage/store.ts';
+import type { LostWork } from '../training/types.ts';
 
 export interface FitArgs {
   run: string;
@@ -30,6 +31,20 @@ export interface StageWork {
   reused: boolean;
 }
 
+/** What one training has cost. */
+export interface SplitWork {
+  /** `train-0-vs-1234` … or `train-four-heads` */
+  name: string;
+  segmentsTrained: number;
+  segmentsReused: number;
+  /** Attempts of segments whose work was done again. */
+  segmentsRepeated: number;
+  iterationsLost: number;
+  secondsLost: number;
+  /** Those attempts by reason. */
+  reasons: LostWork['reasons'];
+}
+
 export interface ReportArgs {
   run: string;
   /** `stages/regress/<key>` */
@@ -46,6 +61,8 @@ export interface ReportArgs {
     segmentsRepeated: number;
     iterationsLost: number;
     secondsLost: number;
+    /** Absent in runs that an older release began. */
+    splits?: SplitWork[];
   };
   images: { seen: number; quarantined: number };
 }

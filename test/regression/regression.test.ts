@@ -167,7 +167,10 @@ describe('writeReport', () => {
       schemaVersion: 1,
       run: 'simulated',
       images: { seen: 7, quarantined: 2 },
-      work: { seconds: { download: 4.2 }, segmentsTrained: 40, iterationsLost: 25 },
+      work: {
+        ...{ seconds: { download: 4.2 }, segmentsTrained: 40, iterationsLost: 25 },
+        splits: [{ name: 'train-01-vs-234', iterationsLost: 25, reasons: { 'shut down': 1 } }],
+      },
       versions: { caffe: '1.0.0' },
     });
     const curves = parse(await text('runs/simulated/report/curves.csv'), { columns: true }) as Record<string, string>[];
@@ -183,6 +186,7 @@ describe('writeReport', () => {
       /<script|<link (?!rel="icon" href="data:,")|url\(|@import|\ssrc=|\son\w+=|https?:|undefined|NaN|\[object/g;
     expect(page.match(forbidden)).toBeNull();
     expect(page.includes('<b>&"')).toBe(false);
+    expect(page.includes('<td>1 shut down</td>')).toBe(true);
     expect(page.includes('file:/pictures/&lt;b&gt;&amp;&quot;')).toBe(true);
     expect(page.length).toBeLessThan(500_000);
   });

@@ -144,6 +144,12 @@ export async function writeSimulatedSet(
         segmentsRepeated: 1,
         iterationsLost: 25,
         secondsLost: 12.5,
+        splits: [
+          {
+            ...{ name: 'train-01-vs-234', segmentsTrained: 10, segmentsReused: 0 },
+            ...{ segmentsRepeated: 1, iterationsLost: 25, secondsLost: 12.5, reasons: { 'shut down': 1 } },
+          },
+        ],
       },
       images: { seen: set.patients * 2 + 1, quarantined: 1 },
     },

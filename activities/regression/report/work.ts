@@ -1,4 +1,5 @@
 /** Where the time went, what was reused, and what was lost. */
+import type { SplitWork } from '../types.ts';
 import { type Html, html } from './html.ts';
 import { count, duration, some } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
@@ -30,7 +31,27 @@ export function renderWork({ metrics, stageCounts }: ReportData): Html {
   <p class="small">Wall-clock time from the opening to the closing of each stage; trainings overlap, so the sum is more than the wait. A reused stage shows what making it took.</p>
   <p>${some(work.segmentsTrained, 'training segment')} trained, ${count(work.segmentsReused)} reused.
   ${work.segmentsRepeated === 0 ? 'Nothing was lost to an interruption.' : html`${some(work.segmentsRepeated, 'attempt')} of a segment ended early and was done again: ${some(work.iterationsLost, 'iteration')}, ${duration(work.secondsLost)} lost.`}</p>
+  ${lostTable(work.splits ?? [])}
 </section>`;
+}
+
+/** Only the trainings that lost something. */
+function lostTable(splits: readonly SplitWork[]): Html | null {
+  const lost = splits.filter(split => split.segmentsRepeated > 0);
+  if (lost.length === 0) return null;
+  const row = ({ name, segmentsRepeated, iterationsLost, secondsLost, reasons }: SplitWork) =>
+    html`<tr><th scope="row">${titleOf(name)}</th><td class="num">${count(segmentsRepeated)}</td><td class="num">${count(iterationsLost)}</td><td class="num nowrap">${duration(secondsLost)}</td><td>${Object.entries(
+      reasons,
+    )
+      .map(([reason, n]) => `${n} ${reason}`)
+      .join(', ')}</td></tr>`;
+  return html`
+  <div class="scroll" role="region" aria-label="Work that was done again" tabindex="0">
+  <table>
+    <thead><tr><th scope="col">Done again</th><th scope="col" class="num">Attempts lost</th><th scope="col" class="num">Iterations</th><th scope="col" class="num">Time</th><th scope="col">Why</th></tr></thead>
+    <tbody>${lost.map(row)}</tbody>
+  </table>
+  </div>`;
 }
 
 function titleOf(name: string): string {
