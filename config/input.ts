@@ -136,6 +136,8 @@ export const pipelineInputSchema = z.strictObject({
       ridge: z.union([z.number().min(0), z.literal('auto')]).default('auto'),
       /** Also use the fellow eye's four predictions. */
       fellowEye: z.boolean().default(false),
+      /** Also use how far the versions of the picture lie apart: the standard deviation of each of the four predictions. */
+      spread: z.boolean().default(false),
       /** Tune the four cuts for kappa on the validation fold; otherwise 0.5, 1.5, 2.5, 3.5. */
       tuneCuts: z.boolean().default(true),
     })

@@ -54,16 +54,17 @@ export async function regressStage(args: RegressArgs = {}): Promise<RegressResul
       parameters: { regression: input.regression, unit: input.folds.unit },
     },
     async ({ prefix, reason }) => {
-      const { regression, predictions, ...figures } = await regressionActivities.fitRegression.executeWithOptions(
-        { summary: 'fit on the validation fold, judge on the test fold' },
-        [{ ...place, prefix }],
-      );
+      const { regression, predictions, lists, ...figures } =
+        await regressionActivities.fitRegression.executeWithOptions(
+          { summary: 'fit on the validation fold, judge on the test fold' },
+          [{ ...place, prefix }],
+        );
       await tellStage('regress', { reason });
       const counts: Record<string, number> = { eyes: figures.eyes };
       if (figures.qwk !== null) counts.qwk = figures.qwk;
       if (figures.baselineQwk !== null) counts.baselineQwk = figures.baselineQwk;
       for (const [k, auc] of figures.auc.entries()) if (auc !== null) counts[`auc${k}`] = auc;
-      return { outputs: { 'regression.json': regression, 'predictions.csv': predictions }, counts };
+      return { outputs: { 'regression.json': regression, 'predictions.csv': predictions, ...lists }, counts };
     },
   );
   await tellStage('regress', { done: 1, counts: fitted.counts });

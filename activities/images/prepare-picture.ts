@@ -6,6 +6,7 @@ import { type Box, fittedSize, scaleBox, trimBox } from './crop.ts';
 import { decodeSize } from './decode-size.ts';
 import { versionOf } from './four-versions.ts';
 import { enhance } from './graham.ts';
+import { perceptualHash } from './perceptual-hash.ts';
 import { resizeBox } from './pixels.ts';
 import { encodePng } from './png.ts';
 
@@ -25,6 +26,8 @@ export interface PreparedPicture {
   height: number;
   /** The eye's box within the JPEG, in its pixels. */
   crop: Box;
+  /** Of the square that the versions are made from, see perceptual-hash.ts. */
+  hash: string;
   pngs: { version: Version; bytes: Buffer }[];
 }
 
@@ -54,7 +57,7 @@ export async function preparePicture(jpeg: Uint8Array, options: PictureOptions):
   const square = await make(decoded, box, options);
   const encode = async (version: Version) => ({ version, bytes: await encodePng(versionOf(square, version)) });
   const pngs = await Promise.all(options.versions.map(encode));
-  return { width: header.width, height: header.height, crop, pngs };
+  return { width: header.width, height: header.height, crop, hash: perceptualHash(square), pngs };
 }
 
 const input = { failOn: 'error', limitInputPixels: MOST_PIXELS, ignoreIcc: true } as const;

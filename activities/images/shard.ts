@@ -81,8 +81,8 @@ export async function makeShard(job: ShardJob): Promise<MadeShard> {
       for (const { version, bytes } of picture.pngs) {
         versions[version] = await tar.add(pngName(entry.image, version), bytes);
       }
-      const { width, height, crop } = picture;
-      made.pictures.push({ image: entry.image, stage: entry.stage, width, height, crop, versions });
+      const { width, height, crop, hash } = picture;
+      made.pictures.push({ image: entry.image, stage: entry.stage, width, height, crop, hash, versions });
     }
     job.onProgress(++done);
   };

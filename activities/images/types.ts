@@ -73,6 +73,8 @@ export interface IndexedPicture {
   height: number;
   /** The eye's box within the JPEG, in its pixels. */
   crop: { left: number; top: number; width: number; height: number };
+  /** Perceptual hash of the prepared picture, 64 hexadecimal digits; an older release made none. */
+  hash?: string;
   /** Byte range of each version's PNG within the tar. */
   versions: Partial<Record<Version, { offset: number; size: number }>>;
 }

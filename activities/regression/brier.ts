@@ -16,7 +16,10 @@ export interface ReliabilityBin {
   observed: number;
 }
 
-/** Reliability curve: eyes in `bins` equal steps of probability; empty bins are left out. */
+/**
+ * Reliability curve: eyes in `bins` equal steps of probability, a value between two steps in the lower one as scikit-learn has it;
+ * empty bins are left out.
+ */
 export function reliabilityCurve(
   positive: ArrayLike<number>,
   probabilities: ArrayLike<number>,
@@ -26,7 +29,7 @@ export function reliabilityCurve(
   const predicted = new Array<number>(bins).fill(0);
   const observed = new Array<number>(bins).fill(0);
   for (let i = 0; i < positive.length; i++) {
-    const bin = Math.min(bins - 1, Math.floor(probabilities[i]! * bins));
+    const bin = Math.max(0, Math.ceil(probabilities[i]! * bins) - 1);
     eyes[bin]!++;
     predicted[bin]! += probabilities[i]!;
     observed[bin]! += positive[i]!;

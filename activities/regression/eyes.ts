@@ -29,6 +29,12 @@ export interface ScoredEye {
   fold: 'validation' | 'test';
   /** P(y>k) for k = 0 … 3, mean over the versions. */
   p: number[];
+  /** Standard deviation of each over the versions, divided by n; 0 where there is one. */
+  spread: number[];
+  /** Each as of the first version alone. */
+  first: number[];
+  /** How many versions the mean is over. */
+  versions: number;
 }
 
 /** The files contradict each other: something wrote them that should not have. */
@@ -42,7 +48,9 @@ export class InconsistentScores extends Error {
  */
 export function joinScores(folds: readonly FoldRow[], tables: readonly ScoreTable[]): ScoredEye[] {
   const eyes = folds.flatMap((row): ScoredEye[] =>
-    row.fold === 'train' ? [] : [{ ...row, fold: row.fold, p: [0, 0, 0, 0] }],
+    row.fold === 'train'
+      ? []
+      : [{ ...row, fold: row.fold, p: [0, 0, 0, 0], spread: [0, 0, 0, 0], first: [0, 0, 0, 0], versions: 0 }],
   );
   const keyOf = (row: { image: string; version: string | null }) => `${row.image} ${row.version}`;
   const byKey = new Map(eyes.map((eye, at) => [keyOf(eye), at]));
@@ -50,7 +58,8 @@ export function joinScores(folds: readonly FoldRow[], tables: readonly ScoreTabl
   const scored = new Set<number>();
   for (const table of tables) {
     const versions = new Uint32Array(eyes.length);
-    for (const row of table.rows) {
+    const eyeOf = new Array<ScoredEye>(table.rows.length);
+    for (const [i, row] of table.rows.entries()) {
       const at = byKey.get(keyOf(perRecord ? row : { image: row.image, version: null }));
       const eye = at === undefined ? undefined : eyes[at]!;
       if (at === undefined || eye === undefined || eye.fold !== row.fold || eye.level !== row.level) {
@@ -61,15 +70,26 @@ export function joinScores(folds: readonly FoldRow[], tables: readonly ScoreTabl
       }
       table.splits.forEach((k, column) => {
         eye.p[k]! += row.p[column]!;
+        if (versions[at] === 0) eye.first[k] = row.p[column]!;
       });
+      eyeOf[i] = eye;
       versions[at]!++;
     }
     eyes.forEach((eye, at) => {
       if (versions[at] === 0) {
         throw new InconsistentScores(`Expected a score of ${eye.image} (${eye.fold}) in ${table.name}, got none`);
       }
-      for (const k of table.splits) eye.p[k]! /= versions[at]!;
+      eye.versions = versions[at]!;
+      for (const k of table.splits) eye.p[k]! /= eye.versions;
     });
+    // From the mean, and not from the sum of squares: what never varies must have a spread of zero.
+    for (const [i, row] of table.rows.entries()) {
+      const eye = eyeOf[i]!;
+      table.splits.forEach((k, column) => {
+        eye.spread[k]! += (row.p[column]! - eye.p[k]!) ** 2 / eye.versions;
+      });
+    }
+    for (const eye of eyes) for (const k of table.splits) eye.spread[k] = Math.sqrt(eye.spread[k]!);
     for (const k of table.splits) {
       if (scored.has(k)) throw new InconsistentScores(`Expected split ${k} once, got it again in ${table.name}`);
       scored.add(k);

@@ -2,9 +2,10 @@
 import type { PipelineInput } from '../../config/input.ts';
 import { bestCuts, NATURAL_CUTS, stageOf } from './cuts.ts';
 import type { ScoredEye } from './eyes.ts';
-import { buildFeatures } from './features.ts';
+import { buildFeatures, type FeatureOptions } from './features.ts';
 import { fitRidge, type LinearModel, predictLinear } from './ridge.ts';
 import { type ChosenStrength, chooseStrength } from './ridge-strength.ts';
+import { SPLITS } from './split-names.ts';
 
 export interface FittedModel extends LinearModel {
   features: string[];
@@ -21,16 +22,23 @@ export interface PredictedEye extends ScoredEye {
   predicted: number;
 }
 
+export type FitSettings = FeatureOptions & Pick<PipelineInput['regression'], 'ridge' | 'tuneCuts'>;
+
+/** The regression that the input asks for: all four splits, mean over the versions. */
+export function settingsOf(regression: PipelineInput['regression']): FitSettings {
+  return { ...regression, splits: SPLITS, meanOverVersions: true };
+}
+
 /**
  * Fits weights, ridge strength and cuts on the validation eyes, and applies them to all.
  * @param eyes of both folds; at least one of validation
  */
 export function fitStages(
   eyes: readonly ScoredEye[],
-  settings: PipelineInput['regression'],
+  settings: FitSettings,
   seed: number,
 ): { model: FittedModel; predictions: PredictedEye[] } {
-  const { names, rows } = buildFeatures(eyes, settings.fellowEye);
+  const { names, rows } = buildFeatures(eyes, settings);
   const chosen = eyes.flatMap((eye, i) => (eye.fold === 'validation' ? [i] : []));
   const features = chosen.map(i => rows[i]!);
   const levels = chosen.map(i => eyes[i]!.level);

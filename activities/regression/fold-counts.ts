@@ -16,6 +16,16 @@ export function countFolds(rows: readonly FoldRow[]): Record<Fold, FoldCounts> {
   return Object.fromEntries(counts) as Record<Fold, FoldCounts>;
 }
 
+/** A patient with rows in more than one fold; undefined where there is none, as must be for `folds.unit: patient`. */
+export function patientInSeveralFolds(rows: readonly FoldRow[]): string | undefined {
+  const foldOf = new Map<string, Fold>();
+  for (const { patient, fold } of rows) {
+    if ((foldOf.get(patient) ?? fold) !== fold) return patient;
+    foldOf.set(patient, fold);
+  }
+  return undefined;
+}
+
 /** Share of test records whose eye, and whose patient, is also in the training fold; null without test records. */
 export function measureLeak(rows: readonly FoldRow[]): Leak {
   const train = rows.filter(row => row.fold === 'train');

@@ -1,13 +1,23 @@
 /** Judges networks and regression on the test fold. */
+import type { PipelineInput } from '../../config/input.ts';
+import { refit } from './ablation.ts';
 import { averagePrecision } from './average-precision.ts';
 import { bootstrapByPatient, type Interval, type Statistic } from './bootstrap.ts';
-import { brierScore } from './brier.ts';
+import { brierScore, reliabilityCurve } from './brier.ts';
 import { NATURAL_CUTS, stageOf } from './cuts.ts';
 import type { FittedModel, PredictedEye } from './fit.ts';
-import { accuracyOf, confusionMatrix, meanAbsoluteError, quadraticWeightedKappa, recallByStage } from './kappa.ts';
+import {
+  accuracyOf,
+  confusionMatrix,
+  kappaStatistic,
+  meanAbsoluteError,
+  quadraticWeightedKappa,
+  recallByStage,
+} from './kappa.ts';
 import type { Judgement, RegressionMetrics, SplitMetrics, StagingMetrics } from './metrics.ts';
 import { stageProbabilities } from './monotone.ts';
 import { operatingPoints } from './operating-points.ts';
+import { riskCoverage } from './risk-coverage.ts';
 import { aucStatistic, ratesAt } from './roc.ts';
 import { SPLITS, splitName } from './split-names.ts';
 
@@ -17,8 +27,9 @@ const SAMPLES = 1000;
 export function judge(
   predictions: readonly PredictedEye[],
   model: FittedModel,
+  settings: PipelineInput['regression'],
   seed: number,
-): Omit<Judgement, 'schemaVersion' | 'source' | 'folds'> {
+): Omit<Judgement, 'schemaVersion' | 'source' | 'folds' | 'suspectLabels' | 'nearDuplicates'> {
   const validation = predictions.filter(eye => eye.fold === 'validation');
   const test = predictions.filter(eye => eye.fold === 'test');
   const levels = Uint8Array.from(test, eye => eye.level);
@@ -27,9 +38,19 @@ export function judge(
     baseline: Uint8Array.from(test, baselineStage),
     argmax: Uint8Array.from(test, mostProbableStage),
   };
-  const qwk = (way: keyof typeof ways, weights?: ArrayLike<number>) =>
-    quadraticWeightedKappa(confusionMatrix(levels, ways[way], weights));
-  const gain = (weights?: ArrayLike<number>) => difference(qwk('regression', weights), qwk('baseline', weights));
+  const qwk = {
+    regression: kappaStatistic(levels, ways.regression),
+    baseline: kappaStatistic(levels, ways.baseline),
+    argmax: kappaStatistic(levels, ways.argmax),
+  };
+  const refitted = refit(predictions, settings, seed).map(({ options, model, predictions }) => ({
+    options,
+    ridge: model.ridge.strength,
+    qwk: kappaStatistic(
+      levels,
+      predictions.flatMap(eye => (eye.fold === 'test' ? [eye.predicted] : [])),
+    ),
+  }));
   const auc = SPLITS.map(k =>
     aucStatistic(
       positives(test, k),
@@ -37,16 +58,19 @@ export function judge(
     ),
   );
   const statistics: Record<string, Statistic> = {
-    regression: weights => qwk('regression', weights),
-    baseline: weights => qwk('baseline', weights),
-    argmax: weights => qwk('argmax', weights),
-    gain,
+    ...qwk,
     ...Object.fromEntries(SPLITS.map(k => [`auc${k}`, auc[k]!])),
+    ...Object.fromEntries(refitted.map((row, i) => [`refitted${i}`, row.qwk])),
   };
+  const differences: Record<string, [string, string]> = {
+    gain: ['regression', 'baseline'],
+    ...Object.fromEntries(refitted.map((_, i) => [`gain${i}`, [`refitted${i}`, 'regression']])),
+  };
+  const once = new Uint16Array(test.length).fill(1);
   const intervals = bootstrapByPatient(
     test.map(eye => eye.patient),
     statistics,
-    { samples: SAMPLES, seed },
+    { samples: SAMPLES, seed, differences },
   );
   const staging = (way: keyof typeof ways) => judgeStaging(levels, ways[way], intervals[way] ?? null);
   const stages = confusionMatrix(levels, levels).map((row, i) => row[i]!);
@@ -70,7 +94,7 @@ export function judge(
       ),
     },
     ...staging('regression'),
-    gain: gain(),
+    gain: difference(qwk.regression(once), qwk.baseline(once)),
     gainInterval: intervals.gain ?? null,
   };
   return {
@@ -82,6 +106,15 @@ export function judge(
       test.length === 0
         ? { stage: null, accuracy: null, qwk: null }
         : { stage: most, accuracy: stages[most]! / test.length, qwk: 0 },
+    ablation: refitted.map(({ options, ridge, qwk: kappa }, i) => ({
+      ...options,
+      ridge,
+      qwk: kappa(once),
+      qwkInterval: intervals[`refitted${i}`] ?? null,
+      gain: difference(kappa(once), qwk.regression(once)),
+      gainInterval: intervals[`gain${i}`] ?? null,
+    })),
+    riskCoverage: riskCoverage(test),
     intervals: { level: 0.95, method: 'percentile bootstrap by patient', samples: SAMPLES, seed },
   };
 }
@@ -138,6 +171,7 @@ function judgeSplit(
     aucInterval,
     averagePrecision: averagePrecision(positive, scores),
     brier: brierScore(positive, scores),
+    reliability: reliabilityCurve(positive, scores),
     accuracy,
     balancedAccuracy: sensitivity === null || specificity === null ? null : (sensitivity + specificity) / 2,
     majorityAccuracy: test.length === 0 ? null : Math.max(count, test.length - count) / test.length,

@@ -46,6 +46,23 @@ export function quadraticWeightedKappa(matrix: Confusion): number | null {
   return expected === 0 ? 0 : 1 - observed / expected;
 }
 
+/** The kappa of eyes as a function of how often each counts: the bootstrap asks a thousand times. */
+export function kappaStatistic(
+  graded: ArrayLike<number>,
+  predicted: ArrayLike<number>,
+): (weights: ArrayLike<number>) => number | null {
+  const cell = Uint8Array.from({ length: graded.length }, (_, i) => graded[i]! * STAGE_COUNT + predicted[i]!);
+  const counts = new Float64Array(STAGE_COUNT * STAGE_COUNT);
+  return weights => {
+    counts.fill(0);
+    for (let i = 0; i < cell.length; i++) counts[cell[i]!]! += weights[i]!;
+    const rows = Array.from({ length: STAGE_COUNT }, (_, i) => [
+      ...counts.subarray(i * STAGE_COUNT, (i + 1) * STAGE_COUNT),
+    ]);
+    return quadraticWeightedKappa(rows);
+  };
+}
+
 /** Share of eyes on the diagonal; null when there are none. */
 export function accuracyOf(matrix: Confusion): number | null {
   const eyes = matrix.flat().reduce((sum, n) => sum + n, 0);

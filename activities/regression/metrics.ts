@@ -2,8 +2,11 @@
 import type { PipelineInput } from '../../config/input.ts';
 import type { Fold, FoldCounts } from '../labels/types.ts';
 import type { Interval } from './bootstrap.ts';
+import type { ReliabilityBin } from './brier.ts';
+import type { FeatureOptions } from './features.ts';
 import type { Confusion } from './kappa.ts';
 import type { OperatingPoint } from './operating-points.ts';
+import type { RiskCoveragePoint } from './risk-coverage.ts';
 import type { ReportArgs } from './types.ts';
 
 /** One of the four networks (or heads), judged on the test fold. */
@@ -16,6 +19,8 @@ export interface SplitMetrics {
   aucInterval: Interval | null;
   averagePrecision: number | null;
   brier: number | null;
+  /** What P(y>k) means: ten steps of it with the share that has it; empty steps are left out. */
+  reliability: ReliabilityBin[];
   /** At P(y>k) ≥ 0.5, like `sensitivity` and `specificity`. */
   accuracy: number | null;
   balancedAccuracy: number | null;
@@ -41,7 +46,7 @@ export interface StagingMetrics {
 }
 
 export interface RegressionMetrics extends StagingMetrics {
-  /** `p0` … `p3`, and with the fellow eye `fellow.p0` … `fellow.p3`. */
+  /** `p0` … `p3`, with the spread `spread.p0` … `spread.p3`, with the fellow eye `fellow.p0` … `fellow.p3`. */
   features: string[];
   weights: number[];
   intercept: number;
@@ -61,6 +66,29 @@ export interface Leak {
   patients: number | null;
 }
 
+/** The regression refitted with less or more than the run's own, judged on the same test eyes. */
+export interface AblationRow extends FeatureOptions {
+  /** The penalty's strength, chosen anew. */
+  ridge: number;
+  qwk: number | null;
+  qwkInterval: Interval | null;
+  /** How much more kappa than the run's own regression, in the same samples of patients. */
+  gain: number | null;
+  gainInterval: Interval | null;
+}
+
+/** Near-identical pictures under different patients in different folds. */
+export interface NearDuplicateCounts {
+  /** Pictures with a perceptual hash. */
+  pictures: number;
+  pairs: number;
+  /** Of these, pairs of a training and a test picture: each is a leak that folds by patient do not stop. */
+  trainTest: number;
+  /** Bits of the hash that may differ, and bits it has. */
+  distance: number;
+  bits: number;
+}
+
 /** `regression.json` */
 export interface Judgement {
   schemaVersion: 1;
@@ -74,6 +102,14 @@ export interface Judgement {
   argmax: StagingMetrics;
   /** The same stage for every eye: the most frequent one of the test fold. */
   majority: { stage: number | null; accuracy: number | null; qwk: number | null };
+  /** What each idea bought; chosen by none of it. */
+  ablation: AblationRow[];
+  /** Kappa if the least certain share of the test eyes goes to a person. */
+  riskCoverage: RiskCoveragePoint[];
+  /** Lines of suspect-labels.csv, of how many held-out eyes (or records). */
+  suspectLabels: { eyes: number; of: number };
+  /** Null where the pictures were prepared without hashes. */
+  nearDuplicates: NearDuplicateCounts | null;
   intervals: { level: 0.95; method: 'percentile bootstrap by patient'; samples: number; seed: number };
 }
 

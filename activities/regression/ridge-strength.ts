@@ -1,6 +1,6 @@
 /** Which strength of the ridge penalty predicts best for patients it has not seen. */
 import { seededRandom, shuffled } from './random.ts';
-import { fitRidge, predictLinear } from './ridge.ts';
+import { momentsOf, predictLinear, solveRidge } from './ridge.ts';
 
 export interface ChosenStrength {
   strength: number;
@@ -37,10 +37,12 @@ export function chooseStrength(
     patients.forEach((patient, i) => {
       (groupOf.get(patient) === group ? leftOut : kept).push(i);
     });
-    const keptFeatures = kept.map(i => features[i]!);
-    const keptY = kept.map(i => y[i]!);
+    const moments = momentsOf(
+      kept.map(i => features[i]!),
+      kept.map(i => y[i]!),
+    );
     STRENGTHS.forEach((strength, s) => {
-      const model = fitRidge(keptFeatures, keptY, strength);
+      const model = solveRidge(moments, strength);
       for (const i of leftOut) error[s]! += (predictLinear(model, features[i]!) - y[i]!) ** 2 / patients.length;
     });
   }

@@ -4,6 +4,8 @@ import { FOLDS, type Fold } from '../labels/types.ts';
 import { CURVES_HEADER } from '../training/curves.ts';
 import { type FoldRow, InconsistentScores, type ScoreTable } from './eyes.ts';
 import type { PredictedEye } from './fit.ts';
+import type { NearDuplicate } from './near-duplicates.ts';
+import type { SuspectLabel } from './suspect-labels.ts';
 
 /** A point of curves.csv. */
 export interface CurvePoint {
@@ -59,7 +61,7 @@ export function formatPredictions(eyes: readonly PredictedEye[]): string {
 }
 
 /** What the report needs of predictions.csv. */
-export type ReadPrediction = Omit<PredictedEye, 'patient'>;
+export type ReadPrediction = Omit<PredictedEye, 'patient' | 'spread' | 'first' | 'versions'>;
 
 export function parsePredictions(csv: Uint8Array): ReadPrediction[] {
   const name = 'predictions.csv';
@@ -72,6 +74,51 @@ export function parsePredictions(csv: Uint8Array): ReadPrediction[] {
     expected: Number(row.expected),
     predicted: Number(row.predicted),
   }));
+}
+
+/** `rank,image,level,fold,seen,tail,p0,p1,p2,p3,expected,predicted`, with `version` after `image` where there is one. */
+export function formatSuspects(suspects: readonly SuspectLabel[], versions: boolean): string {
+  const header = `rank,image${versions ? ',version' : ''},level,fold,seen,tail,p0,p1,p2,p3,expected,predicted\n`;
+  const lines = suspects.map(
+    eye =>
+      `${eye.rank},${eye.image}${versions ? `,${eye.version}` : ''},${eye.level},${eye.fold},${eye.seen},${eye.tail},${eye.p.join(',')},${eye.expected},${eye.predicted}\n`,
+  );
+  return header + lines.join('');
+}
+
+export function parseSuspects(csv: Uint8Array): SuspectLabel[] {
+  const name = 'suspect-labels.csv';
+  return rows(csv).map(row => ({
+    rank: Number(row.rank),
+    image: text(row, 'image', name),
+    version: row.version ? row.version : null,
+    level: level(row, name),
+    fold: fold(row, name) as SuspectLabel['fold'],
+    seen: row.seen === 'more' ? 'more' : 'less',
+    tail: Number(row.tail),
+    p: ['p0', 'p1', 'p2', 'p3'].map(column => probability(row, column, name)),
+    expected: Number(row.expected),
+    predicted: Number(row.predicted),
+  }));
+}
+
+/** `distance` and, of each of the two, image, patient, level and folds; several folds of one eye (`folds.unit: record`) joined by `+`. */
+export function formatNearDuplicates(pairs: readonly NearDuplicate[]): string {
+  const of = ({ image, patient, level, folds }: NearDuplicate['a']) =>
+    `${image},${patient},${level},${folds.join('+')}`;
+  const header = 'distance,image,patient,level,fold,other_image,other_patient,other_level,other_fold\n';
+  return header + pairs.map(({ distance, a, b }) => `${distance},${of(a)},${of(b)}\n`).join('');
+}
+
+export function parseNearDuplicates(csv: Uint8Array): NearDuplicate[] {
+  const name = 'near-duplicates.csv';
+  const side = (row: Row, prefix: string): NearDuplicate['a'] => ({
+    image: text(row, `${prefix}image`, name),
+    patient: text(row, `${prefix}patient`, name),
+    level: Number(text(row, `${prefix}level`, name)),
+    folds: text(row, `${prefix}fold`, name).split('+') as Fold[],
+  });
+  return rows(csv).map(row => ({ distance: Number(row.distance), a: side(row, ''), b: side(row, 'other_') }));
 }
 
 /** One table of the curves of several trainings. */

@@ -18,6 +18,8 @@ export interface FittedRegression {
   regression: Artifact;
   /** `<prefix>/predictions.csv`: `image,level,fold,p0,p1,p2,p3,expected,predicted` */
   predictions: Artifact;
+  /** Further files under the prefix: `suspect-labels.csv`, and `near-duplicates.csv` where the pictures have hashes. */
+  lists: Record<string, Artifact>;
   qwk: number | null;
   baselineQwk: number | null;
   auc: (number | null)[];
@@ -70,7 +72,7 @@ export interface ReportArgs {
 export interface WrittenReport {
   /** `runs/<run>/report/` */
   folder: string;
-  /** Files under `runs/<run>/report/`: report.html, metrics.json, predictions.csv, curves.csv. */
+  /** Files under `runs/<run>/report/`: report.html, metrics.json, predictions.csv, curves.csv, and the lists of `FittedRegression`. */
   files: Record<string, Artifact>;
 }
 

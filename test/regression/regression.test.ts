@@ -87,6 +87,38 @@ describe('fitRegression', () => {
     expect(judgement.regression.weights.slice(4).every(weight => weight !== 0)).toBe(true);
   });
 
+  test('uses the spread of the versions when asked', async () => {
+    const { judgement } = await fitted({ patients: 300, seed: 4, input: { regression: { spread: true } } });
+    const { features, weights } = judgement.regression;
+    expect(features.slice(4)).toEqual(['spread.p0', 'spread.p1', 'spread.p2', 'spread.p3']);
+    expect(weights.slice(4).every(weight => weight !== 0)).toBe(true);
+  });
+
+  test('says what each split, the fellow eye, the mean and the spread bought, beside its own', async () => {
+    const { judgement } = await fitted({ patients: 500, seed: 14 });
+    const { ablation, regression } = judgement;
+    const splits = ablation.map(row => row.splits.join());
+    expect(splits).toEqual([...['0', '0,1', '0,1,2', '0,1,2,3'].flatMap(ks => Array(4).fill(ks)), '0,1,2,3']);
+    const rowOf = (count: number, over: { fellowEye?: boolean; meanOverVersions?: boolean; spread?: boolean } = {}) => {
+      const wanted = { fellowEye: false, meanOverVersions: true, spread: false, ...over };
+      return ablation.find(
+        row =>
+          row.splits.length === count &&
+          Object.entries(wanted).every(([name, value]) => row[name as keyof typeof wanted] === value),
+      )!;
+    };
+    const own = rowOf(4);
+    expect([own.qwk, own.qwkInterval, own.ridge]).toEqual([
+      ...[regression.qwk, regression.qwkInterval, regression.ridge.strength],
+    ]);
+    expect([own.gain, own.gainInterval]).toEqual([0, [0, 0]]);
+    expect(rowOf(4, { spread: true }).qwk).not.toBe(own.qwk);
+    // A pair's noise cancels: four splits are better than one beyond doubt, though their intervals may overlap.
+    expect(rowOf(1).gainInterval![1]).toBeLessThan(0);
+    for (const row of ablation) expect(row.gain).toBeCloseTo(row.qwk! - regression.qwk!, 12);
+    expect(rowOf(4, { meanOverVersions: false }).gain).not.toBe(0);
+  });
+
   test('takes the ridge strength and the natural cuts from the input', async () => {
     const { judgement } = await fitted({
       patients: 60,
@@ -132,6 +164,40 @@ describe('fitRegression', () => {
     expect(Object.keys(predictions[0]!).slice(0, 3)).toEqual(['image', 'version', 'level']);
     expect(judgement.folds.leak.eyes).toBeGreaterThan(0.9);
     expect(judgement.folds.leak.patients).toBeGreaterThan(judgement.folds.leak.eyes!);
+    // A record is one version: there is no mean to do without.
+    expect(judgement.ablation.map(row => row.meanOverVersions)).toEqual(Array(8).fill(false));
+    expect(await text('stages/regress/44/suspect-labels.csv')).toMatch(/^rank,image,version,/);
+  });
+
+  test('refuses folds by patient that hold a patient twice', async () => {
+    const { fit } = await writeSimulatedSet(services.store, { patients: 60, seed: 15 });
+    const key = 'stages/label/22/folds.csv';
+    const folds = await text(key);
+    const [, image] = /\n(\d+_left),\d+,\d,test\n/.exec(folds)!;
+    const spoilt = folds.replace(new RegExp(`(${image},.*),test`), '$1,train');
+    await services.store.put(key, Buffer.from(spoilt), { overwrite: true });
+    const patient = image!.split('_')[0];
+    await expect(run(activities.fitRegression, fit)).rejects.toMatchObject({
+      nonRetryable: true,
+      message: expect.stringContaining(`Expected all pictures of a patient in one fold, got patient ${patient} in`),
+    });
+  });
+
+  test('finds pictures that come again under another patient in another fold', async () => {
+    const { judgement, result, report } = await fitted({ patients: 60, seed: 16, hashes: 'twins' });
+    const counts = { pictures: 120, pairs: 2, trainTest: 2, distance: 16, bits: 256 };
+    expect(judgement.nearDuplicates).toEqual(counts);
+    const { key } = result.lists['near-duplicates.csv']!;
+    const pairs: Record<string, string>[] = parse(await text(key), { columns: true });
+    expect(pairs.map(pair => [pair.fold, pair.other_fold].sort().join())).toEqual(['test,train', 'test,train']);
+    const { files } = await run(activities.writeReport, report);
+    expect(await text(files['near-duplicates.csv']!.key)).toBe(await text(key));
+  });
+
+  test('does without hashes where the pictures have none', async () => {
+    const { judgement, result } = await fitted({ patients: 60, seed: 16, hashes: 'none' });
+    expect(judgement.nearDuplicates).toBeNull();
+    expect(Object.keys(result.lists)).toEqual(['suspect-labels.csv']);
   });
 
   test.each([
@@ -155,11 +221,13 @@ describe('fitRegression', () => {
 });
 
 describe('writeReport', () => {
-  test('writes four files over those of an earlier execution', async () => {
+  test('writes its files over those of an earlier execution', async () => {
     const { report, judgement } = await fitted({ patients: 120, seed: 10 });
     const first = await run(activities.writeReport, report);
     const { files } = await run(activities.writeReport, { ...report, images: { seen: 7, quarantined: 2 } });
-    expect(Object.keys(files).sort()).toEqual(['curves.csv', 'metrics.json', 'predictions.csv', 'report.html']);
+    expect(Object.keys(files).sort()).toEqual([
+      ...['curves.csv', 'metrics.json', 'near-duplicates.csv', 'predictions.csv', 'report.html', 'suspect-labels.csv'],
+    ]);
     expect(files['metrics.json']).not.toEqual(first.files['metrics.json']);
     const metrics: Metrics = JSON.parse(await text('runs/simulated/report/metrics.json'));
     expect(metrics).toMatchObject({

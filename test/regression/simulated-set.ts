@@ -5,7 +5,7 @@ import { splitName } from '../../activities/regression/split-names.ts';
 import type { FitArgs, ReportArgs } from '../../activities/regression/types.ts';
 import type { RunRecord } from '../../activities/run/types.ts';
 import { type PartialPipelineInput, type PipelineInput, pipelineInputSchema } from '../../config/input.ts';
-import { crc32c } from '../../storage/checksum.ts';
+import { crc32c, sha256 } from '../../storage/checksum.ts';
 import type { Manifest, StageFolder } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 
@@ -19,6 +19,8 @@ export interface SimulatedSet {
   input?: PartialPipelineInput;
   /** Gives the level a patient's eye has instead of the drawn one. */
   levels?: (level: number, fold: string) => number;
+  /** Whether the pictures have perceptual hashes: one each by default; with `twins` the last training and the last test patient's are the same. */
+  hashes?: 'none' | 'twins';
 }
 
 const EVEN = [0.3, 0.2, 0.2, 0.15, 0.15];
@@ -37,6 +39,7 @@ export async function writeSimulatedSet(
   const byRecord = input.folds.unit === 'record';
   const folds = [`image,patient,level,fold${byRecord ? ',version' : ''}\n`];
   const scores = heads.map(ks => [`image,version,level,fold,${ks.map(k => `p${k}`).join(',')}\n`]);
+  const pictures: { image: string; fold: string; hash?: string }[] = [];
   const foldOf = (at: number) => (at < 0.7 ? 'train' : at < 0.85 ? 'validation' : 'test');
   for (let patient = 1; patient <= set.patients; patient++) {
     const fold = foldOf(next());
@@ -50,6 +53,7 @@ export async function writeSimulatedSet(
       if (level < 0) level = 4;
       level = set.levels?.(level, fold) ?? level;
       const image = `${patient}_${side}`;
+      pictures.push({ image, fold, ...(set.hashes !== 'none' && { hash: sha256(image) }) });
       if (!byRecord) folds.push(`${image},${patient},${level},${fold}\n`);
       const seen = [0, 1, 2, 3].map(() => level + (normal() * 1.1) / (set.quality ?? 1));
       for (const version of VERSIONS) {
@@ -70,6 +74,7 @@ export async function writeSimulatedSet(
     key: string,
     files: Record<string, string>,
     counts: Record<string, number>,
+    inputs: Manifest['inputs'] = {},
   ) => {
     const outputs: Manifest['outputs'] = {};
     for (const [file, text] of Object.entries(files)) {
@@ -82,7 +87,7 @@ export async function writeSimulatedSet(
       stage,
       key,
       recipe: 1,
-      inputs: {},
+      inputs,
       parameters: {},
       outputs,
       counts,
@@ -93,11 +98,18 @@ export async function writeSimulatedSet(
     return `stages/${stage}/${key}`;
   };
   await finish('download', 'download', '00', {}, { parts: 5, bytes: 12_345_678, labels: set.patients * 2 });
+  if (set.hashes === 'twins') {
+    for (const side of ['_left', '_right']) {
+      const last = (fold: string) => pictures.findLast(one => one.fold === fold && one.image.endsWith(side))!;
+      last('train').hash = last('test').hash!;
+    }
+  }
+  const index = { tar: 'shard-000.tar', pictures: pictures.map(({ fold, ...picture }) => picture) };
   await finish(
     'prepare',
     'prepare',
     '11',
-    {},
+    { 'shard-000.tar': '', 'shard-000.index.json': JSON.stringify(index) },
     {
       entries: set.patients * 2 + 1,
       pictures: set.patients * 2,
@@ -108,7 +120,7 @@ export async function writeSimulatedSet(
       augmentSeconds: 41.8,
     },
   );
-  const label = await finish('label', 'label', '22', { 'folds.csv': folds.join('') }, {});
+  const label = await finish('label', 'label', '22', { 'folds.csv': folds.join('') }, {}, { prepare: '11' });
   const trainings: string[] = [];
   for (const [i, ks] of heads.entries()) {
     const name = ks.length > 1 ? 'train-four-heads' : `train-${'01234'.slice(0, i + 1)}-vs-${'01234'.slice(i + 1)}`;
