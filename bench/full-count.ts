@@ -23,7 +23,8 @@ import { photographEye } from '../demo/eyes/photograph.ts';
 import { Random } from '../demo/random.ts';
 import { openStore } from '../storage/open.ts';
 import type { ArtifactStore } from '../storage/store.ts';
-import { childProcesses, memoryOf } from './download/process.ts';
+import { descendants } from '../system/descendants.ts';
+import { memoryOf } from './download/process.ts';
 
 interface Options {
   labels?: string;
@@ -142,7 +143,7 @@ async function prepare(folder: string, pictures: number): Promise<Measured> {
   });
   try {
     await embedded.startWorkers(['workflow', 'cpu']);
-    const worker = (await childProcesses()).find(({ command }) => command.includes('worker\0cpu'));
+    const worker = (await descendants()).find(({ command }) => command.includes('worker\0cpu'));
     if (!worker) throw new Error('Expected a cpu worker to run, got none');
     const memory: number[] = [];
     const looking = setInterval(() => {

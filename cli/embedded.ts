@@ -16,6 +16,8 @@ export interface EmbeddedOptions {
   port: number;
   uiPort: number;
   store: string;
+  /** Of the processes; default: this one's. */
+  env?: NodeJS.ProcessEnv;
   /** Told when a process died and is started again. */
   onRestart?: (name: string, why: string) => void;
 }
@@ -49,6 +51,7 @@ interface Supervised {
 /** Starts the server and waits until it answers. */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { out, port, uiPort, onRestart } = options;
+  const env = cleanEnv(options.env ?? process.env);
   const address = `127.0.0.1:${port}`;
   const processes = new Set<Supervised>();
   let breakDown: (error: Error) => void = () => {};
@@ -62,7 +65,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     ...['--port', String(port), '--ui-port', String(uiPort), '--db-filename', out.database],
   ];
   const workerEnv = {
-    ...cleanEnv(process.env),
+    ...env,
     TEMPORAL_ADDRESS: address,
     TEMPORAL_NAMESPACE: 'default',
     RETINOPATHY_EMBEDDED: '1',
@@ -130,7 +133,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     );
   }
 
-  const temporal = await supervise('server', 'server', server, cleanEnv(process.env));
+  const temporal = await supervise('server', 'server', server, env);
   let connection: Connection;
   try {
     connection = await Promise.race([connect(address, temporal), broken]);
@@ -152,10 +155,16 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
             ready = resolve;
           });
           const launcher = fileURLToPath(new URL('./start.mjs', import.meta.url));
-          const env = { ...workerEnv, RETINOPATHY_SLOTS: String(availableParallelism()) };
-          await supervise(`worker-${role}`, role, [process.execPath, launcher, 'worker', role], env, line => {
-            if (line === READY_LINE) ready();
-          });
+          const slots = { RETINOPATHY_SLOTS: String(availableParallelism()) };
+          await supervise(
+            `worker-${role}`,
+            role,
+            [process.execPath, launcher, 'worker', role],
+            { ...workerEnv, ...slots },
+            line => {
+              if (line === READY_LINE) ready();
+            },
+          );
           await Promise.race([polls, broken]);
         }),
       );

@@ -26,14 +26,3 @@ export async function memoryOf(pid: number | 'self', what: 'VmRSS' | 'VmHWM'): P
   const kilobytes = new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(status)?.[1];
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
-
-/** The processes that this one has started, and those that they have; Linux only. Words of a command are parted by `\0`. */
-export async function childProcesses(of = process.pid): Promise<{ pid: number; command: string }[]> {
-  const children = await readFile(`/proc/${of}/task/${of}/children`, 'latin1').catch(() => '');
-  const found: { pid: number; command: string }[] = [];
-  for (const pid of children.split(' ').filter(Boolean).map(Number)) {
-    found.push({ pid, command: await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '') });
-    found.push(...(await childProcesses(pid)));
-  }
-  return found;
-}
