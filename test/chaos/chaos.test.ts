@@ -22,7 +22,7 @@ it('comes to the weights, the metrics and the predictions of a calm run', async 
   const never = new AbortController().signal;
   const calm = await runOnce(join(folder, 'calm'), TINY, never);
   const random = new Random(seed);
-  const trouble = { random, every: [500, 3_000] as const, eachOnce: true, report: console.log };
+  const trouble = { random, every: [500, 3_000] as const, once: true, report: console.log };
   const harmed = await runOnce(join(folder, 'harmed'), TINY, never, trouble);
   expect(harmed.harm.size).toBeGreaterThan(3);
   expect(calm.weights.size).toBeGreaterThan(0);

@@ -69,7 +69,7 @@ async function run(
     while (harmed.length === 0 || performance.now() < until) {
       report(`run ${harmed.length + 1} under harm (seed ${seed})`);
       const place = join(folder, `harmed-${harmed.length}`);
-      harmed.push(await runOnce(place, input, signal, { random, every: EVERY, eachOnce: true, report }));
+      harmed.push(await runOnce(place, input, signal, { random, every: EVERY, once: false, report }));
       await rm(place, { recursive: true, force: true });
     }
     print(calm, harmed);

@@ -24,8 +24,8 @@ export interface Trouble {
   random: Random;
   /** Milliseconds between two harms, from and to. */
   every: readonly [number, number];
-  /** Each kind once, in a random order, before any comes again. */
-  eachOnce?: boolean;
+  /** Each kind comes once, in a random order, and then nothing more; else any of them comes at any time. */
+  once: boolean;
   report(line: string): void;
 }
 
@@ -85,22 +85,21 @@ async function finished({ embedded }: Installation, id: string, signal: AbortSig
 
 async function doHarm(
   installation: Installation,
-  { random, every, eachOnce, report }: Trouble,
+  { random, every, once, report }: Trouble,
   done: Map<string, number>,
   signal: AbortSignal,
 ): Promise<void> {
   const began = performance.now();
   const last = new Map<string, number>();
   let left = [...HARMS];
-  for (;;) {
+  while (left.length > 0) {
     await sleep(random.between(...every), undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
-    if (left.length === 0 || !eachOnce) left = [...HARMS];
     const rested = left.filter(({ name, rest }) => performance.now() - (last.get(name) ?? -rest) >= rest);
     if (rested.length === 0) continue;
     const harm = random.pick(rested);
     if (!(await harm.do(installation, signal))) continue;
-    left = left.filter(each => each !== harm);
+    if (once) left = left.filter(each => each !== harm);
     last.set(harm.name, performance.now());
     done.set(harm.name, (done.get(harm.name) ?? 0) + 1);
     report(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${harm.name}`);
