@@ -122,6 +122,26 @@ describe('a departure', () => {
     expect(await late.outcome).toMatchObject(givenBack);
   });
 
+  test('does not wait without end for what was given back and does not end', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+    const mock = new MockActivityEnvironment({ activityType: 'writeReport' });
+    let end: () => void = () => {};
+    const deaf = new Promise<void>(resolve => {
+      end = resolve;
+    });
+    const outcome = mock.run(() =>
+      departure.running.interceptor(mock.context).execute!({ args: [], headers: {} }, () => deaf),
+    );
+    const overdue = expect(departure.overdue).rejects.toThrow('Expected writeReport to end, got nothing for 15 s');
+    departure.leave({ why: 'Spot notice: terminate', word: 'SPOT_NOTICE', by: in120s() });
+    vi.advanceTimersByTime(100_000);
+    departure.leave({ why: 'SIGTERM', word: 'WORKER_SHUTDOWN', by: 0 });
+    vi.advanceTimersByTime(15_000);
+    await overdue;
+    end();
+    await outcome;
+  });
+
   test('leaves a cancellation by the workflow what it is', async () => {
     const mock = new MockActivityEnvironment();
     const cancelled = start(undefined, 'trainSegment', mock);
