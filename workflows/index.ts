@@ -1,4 +1,5 @@
 /** Every workflow a worker registers. */
+export { dealTurns } from './deal-turns.ts';
 export { downloadArchive } from './download-archive.ts';
 export { labelSplits } from './label-splits.ts';
 export { prepareImages } from './prepare-images.ts';

@@ -4,6 +4,7 @@ import {
   allHandlersFinished,
   type ChildWorkflowHandle,
   condition,
+  patched,
   setCurrentDetails,
   setHandler,
   startChild,
@@ -24,6 +25,7 @@ import * as signals from './signals.ts';
 import type { StageResult } from './stage.ts';
 import type { Upstream } from './standalone.ts';
 import { trainNetwork } from './train-network.ts';
+import { startDealer } from './turn-taking.ts';
 
 export interface PipelineResult {
   run: string;
@@ -118,15 +120,22 @@ class Pipeline {
   private async train(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult[]> {
     const layouts = place.input.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
     this.progress.stages.train.of = place.input.training.epochs * 4;
-    return Promise.all(
+    const withTurns = layouts.length > 1 && patched('turns');
+    const turns = withTurns ? await startDealer(this.id, () => this.steer({ kind: 'withoutTurns' })) : null;
+    const trained = await Promise.all(
       layouts.map(async heads => {
         const name = trainingName(heads);
         const summary = heads.length === 1 ? `split ${splitLabel(heads[0]!)}` : 'one network, four heads';
-        const result = await this.child(name, summary, trainNetwork, { ...place, heads });
+        const result = await this.child(name, summary, trainNetwork, {
+          ...{ ...place, heads },
+          ...(turns && { turns: turns.id }),
+        });
         this.take({ kind: 'splits', name, splits: result.splits });
         return result;
       }),
     );
+    await turns?.end();
+    return trained;
   }
 
   private async regress(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult> {

@@ -28,5 +28,6 @@ export type Steering =
   | { kind: 'pause' }
   | { kind: 'resume' }
   | { kind: 'stopEarly'; split: number | null }
-  | { kind: 'extend'; epochs: number };
+  | { kind: 'extend'; epochs: number }
+  | { kind: 'withoutTurns' };
 export const steeringSignal = defineSignal<[Steering]>('steering');

@@ -10,10 +10,13 @@ import { RECIPES } from './recipes.ts';
 import { withSoundPairs } from './sound-pairs.ts';
 import { listenToSteering, type StageResult, tellSplits } from './stage.ts';
 import { locate, required, type StageArgs } from './standalone.ts';
+import { TurnTaking } from './turn-taking.ts';
 
 export interface TrainArgs extends StageArgs {
   /** `[k]` for the split <0..k>/<k+1..4>, `[0, 1, 2, 3]` for one network of four heads. */
   heads?: number[];
+  /** Id of the workflow that deals turns on the graphics cards; without it the training takes them as it can. */
+  turns?: string;
 }
 
 export interface TrainResult extends StageResult {
@@ -36,10 +39,12 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
 
   const plan = await trainingActivities.planTraining.executeWithOptions({ summary: `plan ${name}` }, [training]);
   const journey = new Journey(name, heads, plan, input.training.earlyStop);
+  const turns = new TurnTaking(args.turns ?? null, name);
   const { mayGoOn } = listenToSteering(steering => {
     if (steering.kind === 'stopEarly' && (steering.split === null || heads.includes(steering.split)))
       journey.stopEarly();
     if (steering.kind === 'extend') journey.extend(steering.epochs);
+    if (steering.kind === 'withoutTurns') turns.giveUp();
   });
 
   const stage = (): OpenStageArgs => ({
@@ -79,10 +84,10 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
       show();
       await mayGoOn();
       const again = { ...training, segment, previous: journey.segments[segment - 1] ?? null, instead };
-      const trained = await fromPair(() =>
+      const trained = await fromPair(async () =>
         trainingActivities.trainSegment.executeWithOptions(
           { summary: `${name} · segment ${segment + 1} again: its pair was ${instead?.reason ?? 'lost'}` },
-          [{ ...again, keep: journey.toKeep() }],
+          [{ ...again, keep: journey.toKeep(), turn: await turns.take(segment) }],
         ),
       );
       journey.trainedAgain(trained);
@@ -92,17 +97,20 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     await mayGoOn();
     const { segment, epoch, last } = journey.next();
     const [keep, drop] = [journey.toKeep(), journey.toDrop()];
-    const trained = await fromPair(() =>
+    // What is done already answers at once.
+    const turnAt = async (level: number) => (segment < plan.done.length ? undefined : turns.take(level));
+    const trained = await fromPair(async () =>
       trainingActivities.trainSegment.executeWithOptions(
         { summary: `${name} · epoch ${epoch}/${journey.epochs} · segment ${segment + 1}` },
-        [{ ...training, segment, previous: journey.previous, keep, drop }],
+        [{ ...training, segment, previous: journey.previous, keep, drop, turn: await turnAt(segment) }],
       ),
     );
     journey.trained(trained, drop);
     if (last) {
-      const judged = await fromPair(() =>
+      const judged = await fromPair(async () =>
         trainingActivities.evaluateSnapshot.executeWithOptions({ summary: `${name} · judge epoch ${epoch}` }, [
-          { ...training, snapshot: trained.key, epoch },
+          // Before anybody's next segment, or the one that judges would fall behind.
+          { ...training, snapshot: trained.key, epoch, turn: await turnAt(segment + 0.5) },
         ]),
       );
       journey.judged(judged);
@@ -110,6 +118,8 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     }
     show();
   }
+
+  await turns.leave();
 
   if (journey.steeredTo !== null) {
     // What was steered by hand is another result than the planned one: it gets a key of its own.

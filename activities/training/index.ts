@@ -32,6 +32,7 @@ import type {
   TrainingActivities,
   TrainingArgs,
   TrainingPlan,
+  Turn,
 } from './types.ts';
 
 export function createTrainingActivities(services: ActivityServices): TrainingActivities {
@@ -131,9 +132,20 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     return table;
   }
 
+  /** Nobody waits for it: a dealer that does not hear of it deals the next turn later. */
+  function tellBegun(turn: Turn | undefined): void {
+    if (!turn) return;
+    const { dealer, ...whose } = turn;
+    Context.current()
+      .client.workflow.getHandle(dealer)
+      .signal('started', whose)
+      .catch(error => services.log.warn({ error: String(error) }, 'The dealer of turns did not hear of this one'));
+  }
+
   return {
     planTraining: args => withHeartbeat((_report, signal) => plan(args, signal)),
     trainSegment: args => {
+      tellBegun(args.turn);
       const { attempt, activityId, workflowExecution } = Context.current().info;
       const activity = `${workflowExecution?.runId}/${activityId}`;
       const trainer = { activity, number: attempt };
@@ -146,12 +158,14 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
         return trained;
       });
     },
-    evaluateSnapshot: args =>
-      withHeartbeat<JudgingProgress, EvaluatedSnapshot>(async (report, signal) => {
+    evaluateSnapshot: args => {
+      tellBegun(args.turn);
+      return withHeartbeat<JudgingProgress, EvaluatedSnapshot>(async (report, signal) => {
         const judged = await evaluateSnapshot(args, report, signal);
         await storeJudgementEvents(store, args, judged);
         return judged;
-      }),
+      });
+    },
     scoreImages: args => withHeartbeat<JudgingProgress, ScoredImages>((report, signal) => score(args, report, signal)),
     collectCurves: args => withHeartbeat(() => collect(args)),
   };

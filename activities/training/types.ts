@@ -26,6 +26,16 @@ export interface TrainingPlan {
   done: SegmentResult[];
 }
 
+/** Leave to use a graphics card, dealt so that the trainings of a run advance in turn. */
+export interface Turn {
+  /** Id of the workflow that deals the turns: the activity tells it that it has begun, and another task may be queued. */
+  dealer: string;
+  /** Of the training. */
+  name: string;
+  /** Of the training's requests, from 1. */
+  number: number;
+}
+
 export interface SegmentArgs extends TrainingArgs {
   /** Number of the segment in the whole run, from 0. */
   segment: number;
@@ -37,6 +47,7 @@ export interface SegmentArgs extends TrainingArgs {
   drop?: string[];
   /** Set where the segment was trained before and its pair cannot be used: the attempt that made it. */
   instead?: SpoiltPair['instead'];
+  turn?: Turn | undefined;
 }
 
 /** Details of the non-retryable failure `SpoiltPair`: whose pair cannot be used, and why. The workflow has it trained again. */
@@ -103,6 +114,7 @@ export interface EvaluateArgs extends TrainingArgs {
   /** The segment whose snapshot is judged. */
   snapshot: string;
   epoch: number;
+  turn?: Turn | undefined;
 }
 
 export interface EvaluatedSnapshot {

@@ -135,7 +135,16 @@ describe('temporal workflow start', () => {
   }, 120_000);
 
   test('every history replays on the present code', async () => {
-    const children = ['', '/download', '/prepare', '/label', '/train-0-vs-1234', '/train-0123-vs-4', '/regress'];
+    const children = [
+      '',
+      '/download',
+      '/prepare',
+      '/label',
+      '/train-0-vs-1234',
+      '/train-0123-vs-4',
+      '/turns',
+      '/regress',
+    ];
     const steered = ['-steered', '-steered/train-0-vs-1234', '-steered/train-01-vs-234'];
     for (const id of [...children, ...steered]) {
       const history = await client.workflow.getHandle(RUN + id).fetchHistory();

@@ -17,7 +17,7 @@ import { getArtifact, getJson } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { FailurePolicy } from '../../workers/failure-policy.ts';
-import { GPU_TASK_QUEUE, TASK_QUEUE } from '../../workflows/names.ts';
+import { GPU_TASK_QUEUE, TASK_QUEUE, trainingName } from '../../workflows/names.ts';
 import type { TrainResult } from '../../workflows/train-network.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
@@ -28,14 +28,15 @@ export interface TrainingWorld {
   environment: TestWorkflowEnvironment;
   /** Makes a copy of a store, or of the one that is in use, and uses it from now on. */
   useCopy(name: string, from?: ArtifactStore): Promise<ArtifactStore>;
-  /** Runs `trainNetwork` for the split 1 to its end. */
-  train(run: string, input: PipelineInput): Promise<TrainResult>;
+  /** Runs `trainNetwork` to its end; without more for the split 1, on its own. */
+  train(run: string, input: PipelineInput, more?: { heads?: number[]; turns?: string }): Promise<TrainResult>;
   close(): Promise<void>;
 }
 
-export async function trainingWorld(): Promise<TrainingWorld> {
+/** @param slots GPU activities at once */
+export async function trainingWorld({ slots = 2, caffe = testCaffe } = {}): Promise<TrainingWorld> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const services = await testServices({ caffe: testCaffe });
+  const services = await testServices({ caffe });
   let current = services.store;
   // Activities take their store when the worker is made.
   const store = new Proxy({} as ArtifactStore, { get: (_, name: keyof ArtifactStore) => current[name] });
@@ -54,7 +55,7 @@ export async function trainingWorld(): Promise<TrainingWorld> {
       activities: createRunActivities(own),
     }),
     Worker.create({
-      ...{ connection, taskQueue: GPU_TASK_QUEUE, interceptors, maxConcurrentActivityTaskExecutions: 2 },
+      ...{ connection, taskQueue: GPU_TASK_QUEUE, interceptors, maxConcurrentActivityTaskExecutions: slots },
       activities: createTrainingActivities(own),
     }),
   ]);
@@ -68,11 +69,11 @@ export async function trainingWorld(): Promise<TrainingWorld> {
       current = createFileStore(folder);
       return current;
     },
-    train: (run, input) =>
+    train: (run, input, { heads = [1], turns } = {}) =>
       environment.client.workflow.execute('trainNetwork', {
-        workflowId: `${run}/train-01-vs-234`,
+        workflowId: `${run}/${trainingName(heads)}`,
         taskQueue: TASK_QUEUE,
-        args: [{ run, input, heads: [1], upstream: { label: LABEL.split('/').at(-1)! } }],
+        args: [{ run, input, heads, upstream: { label: LABEL.split('/').at(-1)! }, ...(turns && { turns }) }],
       }),
     async close() {
       for (const worker of workers) worker.shutdown();
