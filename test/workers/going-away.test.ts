@@ -84,7 +84,8 @@ test('SIGTERM while a segment trains: another worker goes on at once, and what i
   const { lost, iteration } = await segment.trained(SEGMENT_WITHIN);
   expect(lost).toMatchObject({ attempts: 1, iterations: doneBy(worker), reasons: { 'shut down': 1 } });
   expect(lost.iterations).toBeGreaterThan(0);
-  expect(lost.iterations).toBeLessThanOrEqual(iteration);
+  // Caffe was stopped, not waited for.
+  expect(lost.iterations).toBeLessThan(iteration);
   await segment.handle.terminate();
   await ends(other);
 }, 180_000);
