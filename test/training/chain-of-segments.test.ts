@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -143,6 +143,31 @@ describe('a chain of four segments', () => {
     expect(again.map(({ lost }) => lost.attempts)).toEqual([0, 1, 0, 0]);
     expect(again[1]!.lost).toMatchObject({ attempts: 1, iterations: 4, reasons: { killed: 1 } });
     expect(again[1]!.lost.seconds).toBeGreaterThan(0);
+  });
+
+  test('gives the same bits again, though every segment was killed and the store was moved on the way', async () => {
+    let using = await otherStore('first machine');
+    const caffe = await testCaffe();
+    const again: SegmentResult[] = [];
+    for (const [segment, { key, iteration }] of results.entries()) {
+      if (segment === 2) {
+        const moved = join(using.folder, 'second machine');
+        await rename(join(using.folder, 'first machine'), moved);
+        const [scratch, cache] = [join(moved, 'scratch'), join(moved, 'cache')];
+        await Promise.all([mkdir(scratch), mkdir(cache)]);
+        using = { ...using, store: createFileStore(moved), scratch, cache };
+      }
+      const previous = again.at(-1)?.key ?? null;
+      const spot = killedOnce(caffe, `Iteration ${iteration - 4}`);
+      const { trainSegment } = createTrainingActivities({ ...using, caffe: async () => spot });
+      await expect(runActivity(trainSegment, { ...args, segment, previous })).rejects.toMatchObject({
+        code: 'SIGKILL',
+      });
+      again.push(await runActivity(trainSegment, { ...args, segment, previous }));
+      expect(again.at(-1)).toMatchObject({ key, lost: { attempts: 1, iterations: 4, reasons: { killed: 1 } } });
+    }
+    for (const [i, result] of again.entries())
+      expect(await weightsOf(using, result)).toBe(await weightsOf(services, results[i]!));
   });
 
   test('is found again by the plan, up to a gap', async () => {
