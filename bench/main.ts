@@ -8,6 +8,7 @@ const BENCHES: Record<string, () => Promise<{ bench(args: readonly string[]): Pr
   'full-count': () => import('./full-count.ts'),
   pipeline: () => import('./pipeline.ts'),
   prepare: () => import('./prepare.ts'),
+  regress: () => import('./regress.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

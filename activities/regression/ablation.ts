@@ -2,13 +2,11 @@
 import type { PipelineInput } from '../../config/input.ts';
 import type { ScoredEye } from './eyes.ts';
 import type { FeatureOptions } from './features.ts';
-import { type FittedModel, fitStages, type PredictedEye } from './fit.ts';
+import { type Fit, fitModel } from './fit.ts';
 import { SPLITS } from './split-names.ts';
 
-export interface RefittedRegression {
+export interface RefittedRegression extends Fit {
   options: FeatureOptions;
-  model: FittedModel;
-  predictions: PredictedEye[];
 }
 
 /**
@@ -34,6 +32,6 @@ export function refit(
   if (several) options.push({ splits: SPLITS, fellowEye: false, spread: true, meanOverVersions: true });
   return options.map(option => ({
     options: option,
-    ...fitStages(eyes, { ...option, ridge: settings.ridge, tuneCuts: settings.tuneCuts }, seed),
+    ...fitModel(eyes, { ...option, ridge: settings.ridge, tuneCuts: settings.tuneCuts }, seed),
   }));
 }

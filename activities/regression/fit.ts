@@ -29,15 +29,18 @@ export function settingsOf(regression: PipelineInput['regression']): FitSettings
   return { ...regression, splits: SPLITS, meanOverVersions: true };
 }
 
+/** A model and what it says of each eye, in their order. */
+export interface Fit {
+  model: FittedModel;
+  expected: number[];
+  predicted: number[];
+}
+
 /**
  * Fits weights, ridge strength and cuts on the validation eyes, and applies them to all.
  * @param eyes of both folds; at least one of validation
  */
-export function fitStages(
-  eyes: readonly ScoredEye[],
-  settings: FitSettings,
-  seed: number,
-): { model: FittedModel; predictions: PredictedEye[] } {
+export function fitModel(eyes: readonly ScoredEye[], settings: FitSettings, seed: number): Fit {
   const { names, rows } = buildFeatures(eyes, settings);
   const chosen = eyes.flatMap((eye, i) => (eye.fold === 'validation' ? [i] : []));
   const features = chosen.map(i => rows[i]!);
@@ -67,10 +70,20 @@ export function fitStages(
       cuts,
       cutsTuned: settings.tuneCuts,
     },
-    predictions: eyes.map((eye, i) => ({
-      ...eye,
-      expected: expected[i]!,
-      predicted: stageOf(expected[i]!, cuts),
-    })),
+    expected,
+    predicted: expected.map(value => stageOf(value, cuts)),
+  };
+}
+
+/** `fitModel`, with what it says joined to the eyes. */
+export function fitStages(
+  eyes: readonly ScoredEye[],
+  settings: FitSettings,
+  seed: number,
+): { model: FittedModel; predictions: PredictedEye[] } {
+  const { model, expected, predicted } = fitModel(eyes, settings, seed);
+  return {
+    model,
+    predictions: eyes.map((eye, i) => ({ ...eye, expected: expected[i]!, predicted: predicted[i]! })),
   };
 }

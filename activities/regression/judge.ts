@@ -43,12 +43,12 @@ export function judge(
     baseline: kappaStatistic(levels, ways.baseline),
     argmax: kappaStatistic(levels, ways.argmax),
   };
-  const refitted = refit(predictions, settings, seed).map(({ options, model, predictions }) => ({
+  const refitted = refit(predictions, settings, seed).map(({ options, model, predicted }) => ({
     options,
     ridge: model.ridge.strength,
     qwk: kappaStatistic(
       levels,
-      predictions.flatMap(eye => (eye.fold === 'test' ? [eye.predicted] : [])),
+      predictions.flatMap((eye, i) => (eye.fold === 'test' ? [predicted[i]!] : [])),
     ),
   }));
   const auc = SPLITS.map(k =>
@@ -124,14 +124,15 @@ export function positives(eyes: readonly { level: number }[], k: number): Uint8A
   return Uint8Array.from(eyes, eye => (eye.level > k ? 1 : 0));
 }
 
-function baselineStage(eye: PredictedEye): number {
+/** E[y] = Σ P(y>k), rounded: what the four networks say without a regression. */
+export function baselineStage(eye: Pick<PredictedEye, 'p'>): number {
   return stageOf(
     eye.p.reduce((sum, p) => sum + p, 0),
     NATURAL_CUTS,
   );
 }
 
-function mostProbableStage(eye: PredictedEye): number {
+export function mostProbableStage(eye: Pick<PredictedEye, 'p'>): number {
   const probabilities = stageProbabilities(eye.p);
   return probabilities.indexOf(Math.max(...probabilities));
 }

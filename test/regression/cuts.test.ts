@@ -53,13 +53,18 @@ describe('the four cuts', () => {
     expect(bestCuts([], [])).toEqual(NATURAL_CUTS);
   });
 
-  test('of 35,126 eyes are found in well under a second', () => {
+  test('of 35,126 eyes are better than rounding, and no worse for cutting elsewhere', () => {
     const next = seededRandom(1);
     const grades = Array.from({ length: 35_126 }, () => Math.floor(next() ** 4 * 5));
     const scores = grades.map(grade => grade * 0.6 + next() * 2);
-    const start = performance.now();
     const cuts = bestCuts(grades, scores);
-    expect(performance.now() - start).toBeLessThan(1000);
-    expect(kappaWith(grades, scores, cuts)).toBeGreaterThan(kappaWith(grades, scores, NATURAL_CUTS));
+    const best = kappaWith(grades, scores, cuts);
+    expect(best).toBeGreaterThan(kappaWith(grades, scores, NATURAL_CUTS));
+    for (const k of cuts.keys()) {
+      for (const by of [-0.05, -0.01, 0.01, 0.05]) {
+        const moved = cuts.map((cut, at) => (at === k ? cut + by : cut));
+        expect(kappaWith(grades, scores, moved)).toBeLessThanOrEqual(best);
+      }
+    }
   });
 });
