@@ -4,11 +4,19 @@ import { assignFolds, countFolds, type Eye, patientOf, patientsInSeveralFolds } 
 import { formatFolds, splitLists } from '../../activities/labels/lists.ts';
 import { isTrainingDatabase, parseRecord, planDatabases } from '../../activities/labels/plan.ts';
 import { FOLDS } from '../../activities/labels/types.ts';
+import { measureLeak } from '../../activities/regression/fold-counts.ts';
 import { type PipelineInput, VERSIONS } from '../../config/input.ts';
 
 type Folds = PipelineInput['folds'];
 
 const folds: Folds = { unit: 'patient', validation: 0.15, test: 0.15, seed: 1 };
+
+/** The shares of 2015. */
+const BLOG = { validation: 0.0427, test: 0.0142 };
+
+/** As many eyes as the competition has, of each stage about as many. */
+const competitionEyes = () =>
+  eyesOf(Array.from({ length: 17_563 }, (_, i) => [i % 4 === 0 ? i % 5 : 0, i % 5 === 0 ? i % 3 : 0] as const));
 
 /** Patients with two eyes, and a few with one. */
 const eyesOf = (stages: readonly (readonly [number, number | null])[]): Eye[] =>
@@ -66,6 +74,15 @@ describe('folds by patient', () => {
     expect(moved(of(more)).length).toBeLessThan(20);
   });
 
+  test('of the competition move one eye in a hundred when a hundredth is added', () => {
+    const competition = competitionEyes();
+    const of = (eyes: Eye[]) => new Map(assignFolds(eyes, folds, VERSIONS).map(row => [row.image, row.fold]));
+    const before = of(competition.slice(0, 34_778));
+    const after = of(competition);
+    const moved = [...before].filter(([image, fold]) => after.get(image) !== fold);
+    expect(moved.length / before.size).toBeLessThan(0.01);
+  });
+
   test('a leak is seen', () => {
     const rows = assignFolds(demo, folds, VERSIONS);
     const leaking = rows.map(row => (row.image === '7_left' ? { ...row, fold: 'test' as const } : row));
@@ -82,12 +99,21 @@ test.each([
 ])('the patient of %s is %s', (image, patient) => expect(patientOf(image)).toBe(patient));
 
 describe('folds by record, the leaking shuffle of 2015', () => {
-  const rows = assignFolds(demo, { ...folds, unit: 'record', validation: 0.0427, test: 0.0142 }, VERSIONS);
+  const rows = assignFolds(demo, { ...folds, unit: 'record', ...BLOG }, VERSIONS);
 
   test('have the exact shares of all versions', () => {
     expect(rows).toHaveLength(2400);
     expect(rows.filter(({ fold }) => fold === 'test')).toHaveLength(Math.round(2400 * 0.0142));
     expect(rows.filter(({ fold }) => fold === 'validation')).toHaveLength(Math.round(2400 * 0.0427));
+  });
+
+  test('at the size of 2015 leave no test record whose eye is not trained on, or next to none', () => {
+    const { validation, test } = BLOG;
+    const all = assignFolds(competitionEyes(), { ...folds, unit: 'record', validation, test }, VERSIONS);
+    const leak = measureLeak(all.map(row => ({ ...row, level: row.stage })));
+    expect(all.filter(({ fold }) => fold === 'test')).toHaveLength(1995);
+    expect(leak.eyes).toBeGreaterThan(0.999);
+    expect(leak.patients).toBe(1);
   });
 
   test('leak, and say so in folds.csv by a version', () => {

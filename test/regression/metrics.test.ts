@@ -16,24 +16,54 @@ import { chooseThreshold, operatingPoints } from '../../activities/regression/op
 import { fitRidge, predictLinear } from '../../activities/regression/ridge.ts';
 import { chooseStrength } from '../../activities/regression/ridge-strength.ts';
 import { aucStatistic, ratesAt, rocAuc, rocCurve } from '../../activities/regression/roc.ts';
+import { scikitLearnFixture } from '../support/scikit-learn.ts';
+
+interface Case {
+  kind: string;
+  k: number;
+  graded: number[];
+  predicted: number[];
+  /** 1 where worse than stage k. */
+  positive: number[];
+  score: number[];
+  auc: number | null;
+  averagePrecision: number | null;
+  brier: number;
+  accuracy: number;
+  sensitivity: number | null;
+  specificity: number | null;
+  /** Sensitivity at a specificity of 80, 90, 95 %, then the reverse. */
+  operating: number[] | null;
+  qwk: number | null;
+  mae: number;
+  exact: number;
+  recall: (number | null)[];
+  confusion: number[];
+  /** In one case of ten, like `roc`. */
+  reliability?: [number, number][];
+  roc?: [number[], number[]];
+}
 
 interface Fixture {
   madeBy: string;
-  binary: {
-    kind: string;
-    positive: number[];
-    score: number[];
-    auc: number | null;
-    averagePrecision: number | null;
-    brier: number;
-    roc: [number[], number[]];
-  }[];
-  stages: { kind: string; graded: number[]; predicted: number[]; qwk: number; mae: number; confusion: number[][] }[];
+  fields: string[];
+  cases: unknown[][];
   ridge: { features: number[][]; y: number[]; strength: number; weights: number[]; intercept: number }[];
 }
-const fixture: Fixture = JSON.parse(
-  readFileSync(new URL('../fixtures/scikit-learn/metrics.json', import.meta.url), 'utf8'),
-);
+const stored = readFileSync(new URL('../fixtures/scikit-learn/metrics.json', import.meta.url), 'utf8');
+const fixture: Fixture = JSON.parse(stored);
+const cases = fixture.cases.map((values): Case => {
+  const row = Object.fromEntries(values.map((value, i) => [fixture.fields[i], value]));
+  const graded = [...row.graded].map(Number);
+  return {
+    ...row,
+    graded,
+    predicted: [...row.predicted].map(Number),
+    positive: graded.map(grade => (grade > row.k ? 1 : 0)),
+    score: row.score.match(/../g).map((digits: string) => Number.parseInt(digits, 36) / (36 * 36 - 1)),
+    confusion: row.confusion.split('-').map(Number),
+  };
+});
 
 /** Julian de Wit and Daniel Hammack, 4th of 2015: rows graded, columns predicted. */
 const FOURTH_OF_2015 = [
@@ -61,14 +91,63 @@ describe('quadratic weighted kappa', () => {
 });
 
 describe(`equal to ${fixture.madeBy} within 1e-9`, () => {
-  test('AUC, average precision, Brier score and ROC corners, with ties, one class and constant scores', () => {
-    expect(new Set(fixture.binary.map(c => c.kind)).size).toBe(4);
-    for (const { positive, score, ...theirs } of fixture.binary) {
-      expectNear(rocAuc(positive, score), theirs.auc);
-      expectNear(averagePrecision(positive, score), theirs.averagePrecision);
-      expectNear(brierScore(positive, score), theirs.brier);
+  test('1,000 cases, with ties, one class, missing stages and constant predictions', () => {
+    expect(cases).toHaveLength(1000);
+    expect(new Set(cases.map(one => one.kind))).toEqual(new Set(['plain', 'ties', 'constant', 'one class', 'missing']));
+    expect(cases.filter(one => one.auc === null).length).toBeGreaterThan(200);
+    expect(cases.filter(one => one.qwk === null).length).toBeGreaterThan(20);
+  });
+
+  test.each<[string, (one: Case) => number | null, (one: Case) => number | null]>([
+    ['AUC', one => rocAuc(one.positive, one.score), one => one.auc],
+    ['average precision', one => averagePrecision(one.positive, one.score), one => one.averagePrecision],
+    ['Brier score', one => brierScore(one.positive, one.score), one => one.brier],
+    ['accuracy', one => ratesAt(one.positive, one.score, 0.5).accuracy, one => one.accuracy],
+    ['sensitivity', one => ratesAt(one.positive, one.score, 0.5).sensitivity, one => one.sensitivity],
+    ['specificity', one => ratesAt(one.positive, one.score, 0.5).specificity, one => one.specificity],
+    // Theirs is not defined where all grades and predictions are one stage; ours is 0 there.
+    ['kappa', one => quadraticWeightedKappa(matrixOf(one)), one => one.qwk ?? 0],
+    ['mean absolute error', one => meanAbsoluteError(matrixOf(one)), one => one.mae],
+    ['share of right stages', one => accuracyOf(matrixOf(one)), one => one.exact],
+  ])('%s', (_, ours, theirs) => {
+    for (const one of cases) expectNear(ours(one), theirs(one));
+  });
+
+  test('confusion, and recall of each stage', () => {
+    for (const one of cases) {
+      expect(matrixOf(one).flat()).toEqual(one.confusion);
+      for (const [stage, recall] of recallByStage(matrixOf(one)).entries()) expectNear(recall, one.recall[stage]!);
+    }
+  });
+
+  test('sensitivity at fixed specificity and the reverse, as their ROC curve has them', () => {
+    for (const { positive, score, operating } of cases) {
+      const judged = { positive, scores: score };
+      for (const [i, { fixed, threshold, ...rates }] of operatingPoints(judged, judged).entries()) {
+        if (operating === null) expect(threshold).toBeNull();
+        else expectNear(rates[fixed === 'specificity' ? 'sensitivity' : 'specificity'], operating[i]!);
+      }
+    }
+  });
+
+  test('reliability curve', () => {
+    const withCurve = cases.filter(one => one.reliability?.length);
+    expect(withCurve.length).toBeGreaterThan(50);
+    for (const { positive, score, reliability } of withCurve) {
+      const bins = reliabilityCurve(positive, score);
+      expect(bins).toHaveLength(reliability!.length);
+      for (const [i, { predicted, observed }] of bins.entries()) {
+        expectNear(predicted, reliability![i]![0]);
+        expectNear(observed, reliability![i]![1]);
+      }
+    }
+  });
+
+  test('corners of the ROC curve', () => {
+    for (const { positive, score, roc } of cases) {
+      if (roc === undefined) continue;
       const curve = rocCurve(positive, score);
-      const [fpr, tpr] = theirs.roc;
+      const [fpr, tpr] = roc;
       // Every corner of theirs lies on our polyline: ours leaves out only points on a straight line.
       for (const [i, x] of fpr.entries()) {
         const near = curve.some((corner, at) => {
@@ -90,15 +169,6 @@ describe(`equal to ${fixture.madeBy} within 1e-9`, () => {
     }
   });
 
-  test('kappa, mean absolute error and confusion, with missing stages and constant predictions', () => {
-    for (const { graded, predicted, ...theirs } of fixture.stages) {
-      const matrix = confusionMatrix(graded, predicted);
-      expect(matrix).toEqual(theirs.confusion);
-      expectNear(quadraticWeightedKappa(matrix), theirs.qwk);
-      expectNear(meanAbsoluteError(matrix), theirs.mae);
-    }
-  });
-
   test('ridge weights and intercept', () => {
     for (const { features, y, strength, weights, intercept } of fixture.ridge) {
       const model = fitRidge(features, y, strength);
@@ -109,6 +179,12 @@ describe(`equal to ${fixture.madeBy} within 1e-9`, () => {
     }
   });
 });
+
+test.runIf(process.env.RETINOPATHY_LONG)(
+  'the pinned scikit-learn says the same again',
+  async () => expect(await scikitLearnFixture()).toBe(stored),
+  300_000,
+);
 
 describe('area under the ROC curve', () => {
   test('counting an eye n times is the same as writing it down n times', () => {
@@ -227,6 +303,10 @@ describe('ridge', () => {
     expect(strengthOf([...noise].reverse())).toBe(strengthOf(noise));
   });
 });
+
+function matrixOf({ graded, predicted }: Pick<Case, 'graded' | 'predicted'>): number[][] {
+  return confusionMatrix(graded, predicted);
+}
 
 function expectNear(ours: number | null, theirs: number | null): void {
   if (theirs === null || ours === null) expect(ours).toBe(theirs);
