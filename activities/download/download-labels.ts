@@ -64,7 +64,7 @@ async function readWhole(
   try {
     const read = async () => {
       const pieces: Buffer[] = [];
-      for await (const piece of object.stream({ offset: 0, length: size }, signal)) pieces.push(piece);
+      for await (const piece of object.stream({ offset: 0, length: size }, signal)) pieces.push(Buffer.from(piece));
       return Buffer.concat(pieces);
     };
     const bytes = await withRetries(read, patience, signal);

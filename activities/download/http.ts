@@ -1,6 +1,7 @@
 /** HTTP as the download needs it: a proxy where the environment names one, limits on silence, and errors without addresses in them. */
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
 import { finalFailure } from '../failures.ts';
+import { createRangeHttp } from './range-http.ts';
 import { Transient } from './retries.ts';
 
 export interface HttpRequest {
@@ -15,6 +16,16 @@ export type HttpAnswer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' 
 export interface Http {
   /** One request; redirects are answers. @throws Transient when no answer comes */
   send(url: URL, options: HttpRequest): Promise<HttpAnswer>;
+  /** A GET whose body is large; its pieces are good until the next one is asked for. @throws Transient when no answer comes */
+  stream(url: URL, options: Pick<HttpRequest, 'headers' | 'signal'>): Promise<StreamedAnswer>;
+}
+
+export interface StreamedAnswer {
+  statusCode: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: AsyncIterable<Buffer>;
+  /** Lets the body go. */
+  discard(): Promise<void>;
 }
 
 const CONNECT_MS = 10_000;
@@ -51,7 +62,22 @@ export function createHttp(env: NodeJS.ProcessEnv, silenceMs: number): Http {
     });
     return outside;
   };
-  return {
+  const getRange = createRangeHttp({ connectMs: CONNECT_MS, silenceMs });
+  // Through a proxy the library goes, which knows how to ask one.
+  const proxies = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some(name => env[name]);
+  const http: Http = {
+    async stream(url, { headers = {}, signal }) {
+      if (proxies && !isLoopback(url.hostname)) {
+        const answer = await http.send(url, { headers, signal });
+        return { ...answer, body: answer.body as AsyncIterable<Buffer>, discard: () => discard(answer) };
+      }
+      try {
+        const answer = await getRange(url, headers, signal);
+        return { ...answer, discard: async () => answer.leave() };
+      } catch (error) {
+        throw networkError(error, `an answer from ${url.host}`, signal);
+      }
+    },
     async send(url, { method = 'GET', headers = {}, body, signal }) {
       try {
         return await request(url, {
@@ -66,6 +92,7 @@ export function createHttp(env: NodeJS.ProcessEnv, silenceMs: number): Http {
       }
     },
   };
+  return http;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Files of a competition behind Kaggle's API: a signed address for each, read by ranges that are checked one by one. */
 import type { ByteRange } from '../../storage/store.ts';
-import { discard, type Http, type HttpAnswer, networkError, parseRetryAfter } from './http.ts';
+import { discard, type Http, type HttpAnswer, networkError, parseRetryAfter, type StreamedAnswer } from './http.ts';
 import type { KaggleClient } from './kaggle-client.ts';
 import { parseContentRange, parseGoogHash, validatorOf } from './ranges.ts';
 import { BadAnswer, type Patience, Transient, withRetries } from './retries.ts';
@@ -40,15 +40,28 @@ async function openFile(
       headers: { 'accept-encoding': 'identity', ...headers },
       signal: abort,
     });
-    await refuse(answer, signed);
+    await refuse(answer, signed, () => discard(answer));
+    return answer;
+  };
+  const getBody = async (headers: Record<string, string>, abort: AbortSignal) => {
+    const signed = await address.current(abort);
+    const answer = await http.stream(signed.url, {
+      headers: { 'accept-encoding': 'identity', ...headers },
+      signal: abort,
+    });
+    await refuse(answer, signed, answer.discard);
     return answer;
   };
 
   /** Throws for what is neither the bytes nor a statement about them. */
-  async function refuse(answer: HttpAnswer, signed: SignedUrl): Promise<void> {
+  async function refuse(
+    answer: Pick<HttpAnswer, 'statusCode' | 'headers'>,
+    signed: SignedUrl,
+    letGo: () => Promise<void>,
+  ): Promise<void> {
     const { statusCode: status } = answer;
     if (status < 400 || status === 416) return;
-    await discard(answer);
+    await letGo();
     const passing = status === 408 || status === 429 || status >= 500;
     // Expired, withdrawn, signed by a key that is gone: a fresh address cures each of them.
     if (!passing) address.drop(signed);
@@ -80,23 +93,23 @@ async function openFile(
   async function* stream({ offset, length }: ByteRange, abort: AbortSignal): AsyncGenerator<Buffer> {
     const last = offset + length - 1;
     const condition = version.validator === '' ? {} : { 'if-range': version.validator };
-    const answer = await get({ range: `bytes=${offset}-${last}`, ...condition }, abort);
+    const answer = await getBody({ range: `bytes=${offset}-${last}`, ...condition }, abort);
     const range = parseContentRange(answer.headers['content-range']);
     const validator = validatorOf(answer.headers) ?? '';
     if (answer.statusCode === 200 && isPage(answer)) {
-      await discard(answer);
+      await answer.discard();
       throw new BadAnswer(
         `Expected bytes ${offset}–${last} of ${file}, got 200 (${String(answer.headers['content-type'])})`,
       );
     }
     if (answer.statusCode !== 206 || range?.total !== version.size || validator !== version.validator) {
-      await discard(answer);
+      await answer.discard();
       throw new SourceChanged(
         `Expected ${file} to stay as it was (${version.size} bytes), got ${answer.statusCode} with ${range ? `${range.total} bytes` : 'other content'}`,
       );
     }
     if (range.first !== offset || range.last !== last) {
-      await discard(answer);
+      await answer.discard();
       throw new Transient(`Expected bytes ${offset}–${last} of ${file}, got ${range.first}–${range.last}`);
     }
     yield* receive(answer, length, `bytes ${offset}–${last} of ${file}`, abort);
@@ -111,19 +124,19 @@ async function openFile(
 }
 
 /** A page for people, or an error for programs, where the bytes of an archive should be: it says nothing about the file. */
-const isPage = ({ headers }: HttpAnswer) =>
+const isPage = ({ headers }: Pick<HttpAnswer, 'headers'>) =>
   /^\s*(text\/|application\/(json|xml))/i.test(String(headers['content-type']));
 
 /** A body of a known length. @throws Transient when it is shorter or longer, or falls silent */
 async function* receive(
-  answer: HttpAnswer,
+  { body }: StreamedAnswer,
   length: number,
   expected: string,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   let received = 0;
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for await (const chunk of body) {
       received += chunk.length;
       if (received > length) break;
       yield chunk;

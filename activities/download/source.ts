@@ -26,7 +26,8 @@ export interface SourceObject {
   /** CRC-32C as the source states it; null where it states none. */
   crc32c: number | null;
   /**
-   * The bytes of a range, piece by piece, in one try: ends behind the last of them, or throws.
+   * The bytes of a range, piece by piece, in one try: ends behind the last of them, or throws. A piece is good until the next one
+   * is asked for.
    * @throws Transient where another try may bring the rest
    * @throws SourceChanged
    */

@@ -31,9 +31,6 @@ export interface Stream {
 /** Hears of bytes that have been received, and of bytes that are in their place. */
 export type OnBytes = (received: number, placed: number) => void;
 
-/** Bytes gathered before they are written: few calls, and little memory on twenty connections. */
-const GATHERED = 1 << 20;
-
 export const streamOf = (segment: Segment, start: number, end: number): Stream => ({
   segment,
   start,
@@ -72,31 +69,20 @@ export async function receive(
   stream.replace = new AbortController();
   stream.since = performance.now();
   stream.received = 0;
-  let gathered: Buffer[] = [];
-  let size = 0;
-  const place = async () => {
-    if (size === 0) return;
-    const [pieces, bytes] = [gathered, size];
-    [gathered, size] = [[], 0];
-    await segment.writer.write(stream.at, pieces);
-    for (const piece of pieces) stream.crc32c = crc32c(piece, stream.crc32c);
-    stream.at += bytes;
-    onBytes(0, bytes);
-  };
   const range = { offset: segment.range.offset + at, length: stream.end - at };
   const abort = AbortSignal.any([signal, stream.replace.signal]);
-  try {
-    for await (const piece of object.stream(range, abort)) {
-      onBytes(piece.length, 0);
-      stream.received += piece.length;
-      // The end may have come nearer meanwhile.
-      const wanted = stream.end - stream.at - size;
-      gathered.push(piece.length > wanted ? piece.subarray(0, wanted) : piece);
-      size += Math.min(piece.length, wanted);
-      if (size >= GATHERED || piece.length >= wanted) await place();
-      if (piece.length > wanted) break;
-    }
-  } finally {
-    await place();
+  for await (const piece of object.stream(range, abort)) {
+    onBytes(piece.length, 0);
+    stream.received += piece.length;
+    // The end may have come nearer meanwhile.
+    const wanted = stream.end - stream.at;
+    const bytes = piece.length > wanted ? piece.subarray(0, wanted) : piece;
+    const written = segment.writer.write(stream.at, [bytes]);
+    const sum = crc32c(bytes, stream.crc32c);
+    await written;
+    stream.crc32c = sum;
+    stream.at += bytes.length;
+    onBytes(0, bytes.length);
+    if (piece.length > wanted) break;
   }
 }

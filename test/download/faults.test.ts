@@ -96,7 +96,7 @@ interface Fault {
 const isFinal = (error: Error) => (error as { nonRetryable?: boolean }).nonRetryable === true;
 
 const CODES = /got (UND_ERR_SOCKET|ECONNRESET|EPIPE)/;
-const TIMEOUTS = /got UND_ERR_(HEADERS|BODY)_TIMEOUT/;
+const TIMEOUTS = /got (UND_ERR_(HEADERS|BODY)_TIMEOUT|ETIMEDOUT)/;
 const SOON = new Date(Date.now() - 1000);
 const FAULTS: Fault[] = [
   { name: '429 with Retry-After in seconds', fault: busy(429, 0), forever: /got 429/ },
