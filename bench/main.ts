@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<{ bench(args: readonly string[]): Pr
   pipeline: () => import('./pipeline.ts'),
   prepare: () => import('./prepare.ts'),
   regress: () => import('./regress.ts'),
+  train: () => import('./train.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
