@@ -104,8 +104,10 @@ export const pipelineInputSchema = z.strictObject({
         .regex(/^(small|googlenet|file:.+)$/, { error: '`small`, `googlenet` or `file:PATH`' })
         .default('small'),
       epochs: z.int().min(1).max(1000).default(10),
-      /** Records per iteration. */
+      /** Records that the network sees at once. */
       batch: z.int().min(1).max(1024).default(32),
+      /** Batches whose gradients are added up before the weights move, where memory is short: an iteration takes so many times `batch`. */
+      accumulate: z.int().min(1).max(1024).default(1),
       baseRate: z.number().positive().max(10).default(0.01),
       policy: ratePolicy.default({ type: 'step', step: 33, gamma: 0.1 }),
       /** Databases an epoch is dealt into; a segment trains on one and happens wholly or not at all. */
@@ -115,6 +117,8 @@ export const pipelineInputSchema = z.strictObject({
       encoded: z.union([z.boolean(), z.literal('auto')]).default('auto'),
       /** Weigh the loss by the inverse frequency of each class. */
       classWeights: z.boolean().default(false),
+      /** What is left after each epoch of the weights' distance from 1: below 1 the classes return to their true shares. */
+      classWeightsDecay: z.number().min(0).max(1).default(1),
       /** Stop when the validation AUC has not risen for this many epochs; null trains to the end. */
       earlyStop: z.int().min(1).nullable().default(null),
       /** A caffemodel to start from, `file:PATH`; null starts from random weights. */

@@ -12,6 +12,8 @@ export class Journey {
   epochs: number;
   /** The number of epochs that somebody asked for while it ran; null when it went as planned. */
   steeredTo: number | null = null;
+  /** Rates that somebody gave for the epochs after the one named. */
+  readonly rates: { after: number; rate: number }[] = [];
   /** Segments that are trained or being trained. */
   private begun = 0;
   private stopped = false;
@@ -126,9 +128,18 @@ export class Journey {
     this.steer(Math.max(1, Math.ceil(this.begun / this.plan.segmentsPerEpoch)));
   }
 
-  /** More epochs; a training that somebody stopped stays stopped. */
-  extend(epochs: number): void {
-    if (!this.stopped) this.steer(this.epochs + epochs);
+  /** More epochs, at the rate of the planned end or at the given one; a training that somebody stopped stays stopped. */
+  extend(epochs: number, rate?: number): void {
+    if (this.stopped) return;
+    if (rate !== undefined) this.rates.push({ after: this.epochs, rate });
+    this.steer(this.epochs + epochs);
+  }
+
+  /** The rate that somebody gave for a segment beyond the planned end. */
+  rateOf(segment: number): { rate?: number } {
+    const epoch = Math.floor(segment / this.plan.segmentsPerEpoch) + 1;
+    const given = this.rates.findLast(({ after }) => epoch > after);
+    return given ? { rate: given.rate } : {};
   }
 
   counts(): Record<string, number> {

@@ -1,5 +1,6 @@
 /** Stage 3: folds by patient, the lists of the four splits, and one set of databases for all of them. */
 import { ApplicationFailure } from '@temporalio/workflow';
+import { recordsPerIteration } from '../config/iteration.ts';
 import type { Artifact } from '../storage/store.ts';
 import { pool } from './pool.ts';
 import { archiveOf } from './prepare-images.ts';
@@ -34,7 +35,7 @@ export async function labelSplits(args: StageArgs = {}): Promise<StageResult> {
       inputs: { prepare: prepareKey, labels: `${labels.crc32c}/${labels.size}` },
       parameters: {
         folds,
-        batch: training.batch,
+        batch: recordsPerIteration(training),
         segmentsPerEpoch: training.segmentsPerEpoch,
         encoded: training.encoded,
         seed: training.seed,

@@ -185,14 +185,17 @@ class Pipeline {
       validator: split => this.refuse(this.cannotStop(split)),
       description: 'End the training of all splits, or of split 0–3, with the epoch that is running',
     });
-    setHandler(signals.extendUpdate, epochs => this.extend(epochs), {
-      validator: epochs => this.refuse(this.cannotExtend(epochs)),
-      description: 'Train so many epochs more',
+    setHandler(signals.extendUpdate, (epochs, rate) => this.extend(epochs, rate), {
+      validator: (epochs, rate) => this.refuse(this.cannotExtend(epochs, rate)),
+      description: 'Train so many epochs more, at the rate of the planned end or at the one given behind',
     });
     setHandler(signals.pauseSignal, async () => void (this.paused() || (await this.pause())));
     setHandler(signals.resumeSignal, async () => void (this.paused() && (await this.resume())));
     setHandler(signals.stopEarlySignal, async split => void (this.cannotStop(split) ?? (await this.stopEarly(split))));
-    setHandler(signals.extendSignal, async epochs => void (this.cannotExtend(epochs) ?? (await this.extend(epochs))));
+    setHandler(
+      signals.extendSignal,
+      async (epochs, rate) => void (this.cannotExtend(epochs, rate) ?? (await this.extend(epochs, rate))),
+    );
   }
 
   private async pause(): Promise<signals.SteeringAnswer> {
@@ -213,10 +216,11 @@ class Pipeline {
     return this.answer(`${which} with the epoch that is running`);
   }
 
-  private async extend(epochs: number): Promise<signals.SteeringAnswer> {
-    await this.steer({ kind: 'extend', epochs });
+  private async extend(epochs: number, rate?: number): Promise<signals.SteeringAnswer> {
+    await this.steer({ kind: 'extend', epochs, ...(isGiven(rate) && { rate }) });
     this.progress.stages.train.of += 4 * epochs;
-    return this.answer(`${epochs} epochs more for every split that is still training`);
+    const at = isGiven(rate) ? `, at a rate of ${rate}` : '';
+    return this.answer(`${epochs} epochs more for every split that is still training${at}`);
   }
 
   private async steer(steering: signals.Steering): Promise<void> {
@@ -237,8 +241,12 @@ class Pipeline {
     return this.progress.stages.train.state === 'running' ? null : 'nothing is training';
   }
 
-  private cannotExtend(epochs: number): string | null {
+  private cannotExtend(epochs: number, rate?: number): string | null {
     if (!Number.isInteger(epochs) || epochs < 1) return `epochs must be an integer from 1, not ${epochs}`;
+    if (isGiven(rate) && !(typeof rate === 'number' && rate > 0 && rate <= 10))
+      return `a rate must be a number above 0 up to 10, not ${rate}`;
+    if (!isGiven(rate) && this.input?.training.policy.type === 'poly')
+      return 'the policy poly ends with a rate of 0: give a rate behind the epochs, e.g. 2 and 0.001';
     return this.progress.stages.train.state === 'running' ? null : 'nothing is training';
   }
 
@@ -260,4 +268,9 @@ class Pipeline {
   private show(): void {
     setCurrentDetails(progressDetails(this.progress));
   }
+}
+
+/** What a caller leaves out comes as null from tools that send every argument. */
+function isGiven(rate: number | null | undefined): rate is number {
+  return rate !== undefined && rate !== null;
 }

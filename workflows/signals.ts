@@ -13,12 +13,12 @@ export interface SteeringAnswer {
 export const pauseUpdate = defineUpdate<SteeringAnswer>('pause');
 export const resumeUpdate = defineUpdate<SteeringAnswer>('resume');
 export const stopEarlyUpdate = defineUpdate<SteeringAnswer, [split: number | undefined]>('stopEarly');
-export const extendUpdate = defineUpdate<SteeringAnswer, [epochs: number]>('extend');
+export const extendUpdate = defineUpdate<SteeringAnswer, [epochs: number, rate: number | undefined]>('extend');
 
 export const pauseSignal = defineSignal('pause');
 export const resumeSignal = defineSignal('resume');
 export const stopEarlySignal = defineSignal<[split: number | undefined]>('stopEarly');
-export const extendSignal = defineSignal<[epochs: number]>('extend');
+export const extendSignal = defineSignal<[epochs: number, rate: number | undefined]>('extend');
 
 /** From a child to its parent. */
 export const progressSignal = defineSignal<[ProgressMessage]>('stageProgress');
@@ -28,6 +28,6 @@ export type Steering =
   | { kind: 'pause' }
   | { kind: 'resume' }
   | { kind: 'stopEarly'; split: number | null }
-  | { kind: 'extend'; epochs: number }
+  | { kind: 'extend'; epochs: number; rate?: number }
   | { kind: 'withoutTurns' };
 export const steeringSignal = defineSignal<[Steering]>('steering');

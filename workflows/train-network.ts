@@ -43,7 +43,7 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
   const { mayGoOn } = listenToSteering(steering => {
     if (steering.kind === 'stopEarly' && (steering.split === null || heads.includes(steering.split)))
       journey.stopEarly();
-    if (steering.kind === 'extend') journey.extend(steering.epochs);
+    if (steering.kind === 'extend') journey.extend(steering.epochs, steering.rate);
     if (steering.kind === 'withoutTurns') turns.giveUp();
   });
 
@@ -53,7 +53,10 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     stage: 'train',
     recipe: RECIPES.train,
     inputs: { label, origin: plan.origin },
-    parameters: { heads, training: input.training, steeredTo: journey.steeredTo },
+    parameters: {
+      ...{ heads, training: input.training, steeredTo: journey.steeredTo },
+      ...(journey.rates.length > 0 && { rates: journey.rates }),
+    },
   });
   let opened = await runActivities.openStage.executeWithOptions({ summary: `open ${name}` }, [stage()]);
   const { openedAt } = opened;
@@ -87,7 +90,7 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
       const trained = await fromPair(async () =>
         trainingActivities.trainSegment.executeWithOptions(
           { summary: `${name} · segment ${segment + 1} again: its pair was ${instead?.reason ?? 'lost'}` },
-          [{ ...again, keep: journey.toKeep(), turn: await turns.take(segment) }],
+          [{ ...again, ...journey.rateOf(segment), keep: journey.toKeep(), turn: await turns.take(segment) }],
         ),
       );
       journey.trainedAgain(trained);
@@ -102,7 +105,17 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     const trained = await fromPair(async () =>
       trainingActivities.trainSegment.executeWithOptions(
         { summary: `${name} · epoch ${epoch}/${journey.epochs} · segment ${segment + 1}` },
-        [{ ...training, segment, previous: journey.previous, keep, drop, turn: await turnAt(segment) }],
+        [
+          {
+            ...training,
+            segment,
+            previous: journey.previous,
+            ...journey.rateOf(segment),
+            keep,
+            drop,
+            turn: await turnAt(segment),
+          },
+        ],
       ),
     );
     journey.trained(trained, drop);

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { recordsPerIteration } from '../../config/iteration.ts';
 import { getArtifact, getJson, putBytes, putFile } from '../../storage/files.ts';
 import type { Artifact } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
@@ -62,7 +63,7 @@ export function createLabelActivities(services: ActivityServices): LabelActiviti
     const { plan, trimmed } = planned(() =>
       planDatabases(rows, {
         versions: images.versions,
-        batch: training.batch,
+        batch: recordsPerIteration(training),
         segmentsPerEpoch: training.segmentsPerEpoch,
         seed: training.seed,
       }),

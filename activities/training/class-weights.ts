@@ -15,6 +15,16 @@ export function classWeights(stages: readonly number[], k: number): ClassWeights
   return [weight(stages.length - positives), weight(positives)];
 }
 
+/**
+ * The weights in an epoch from 1. They go to 1, which is every record as it comes, by the same share of the way each epoch; the mean
+ * over all records stays 1.
+ * @param decay what is left of their distance from 1 after an epoch
+ */
+export function decayed([negative, positive]: ClassWeights, decay: number, epoch: number): ClassWeights {
+  const left = decay ** (epoch - 1);
+  return [1 + (negative - 1) * left, 1 + (positive - 1) * left];
+}
+
 /** The matrix of Caffe's Infogain loss that weighs by class: rows are true classes, and only the diagonal counts. */
 export function infogainMatrix([negative, positive]: ClassWeights): Blob {
   return { num: 1, channels: 1, height: 2, width: 2, data: [negative, 0, 0, positive] };

@@ -42,7 +42,8 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
 
   async function plan(args: TrainingArgs, signal: AbortSignal): Promise<TrainingPlan> {
     const inputs = await readInputs(store, args);
-    await probeNetwork(services, inputs, args.images.size, signal);
+    const origin = await originOf(inputs, args);
+    await probeNetwork(services, inputs, args, signal);
     const segmentsPerEpoch = inputs.chain.databases.length;
     const { epochs } = args.training;
     const done: SegmentResult[] = [];
@@ -60,7 +61,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       done.slice(-2).map(({ key }) => key),
     );
     const iterations = epochs * iterationsPerEpoch(inputs.chain);
-    return { iterations, epochs, segmentsPerEpoch, origin: await originOf(inputs, args), done };
+    return { iterations, epochs, segmentsPerEpoch, origin, done };
   }
 
   async function evaluateSnapshot(

@@ -1,6 +1,7 @@
 /** What a training starts from, read from the label stage and the worker's files: net, databases, mean picture, weights. */
 
 import { readFile, stat } from 'node:fs/promises';
+import { recordsPerIteration } from '../../config/iteration.ts';
 import { fileChecksum, getArtifact, getJson } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
@@ -15,7 +16,7 @@ import {
   segmentAt,
   segmentKey,
 } from './chain.ts';
-import { type ClassWeights, classWeights } from './class-weights.ts';
+import { type ClassWeights, classWeights, decayed } from './class-weights.ts';
 import { type NetOptions, trainNet } from './network.ts';
 import { NetworkError, readTemplate } from './network-anatomy.ts';
 import { type Message, printPrototxt } from './prototxt.ts';
@@ -29,6 +30,7 @@ export interface TrainingInputs {
   /** Every database by name: `train-00`, …, `val`, `test`. */
   databases: Map<string, Artifact>;
   mean: Artifact;
+  /** In the first epoch. */
   classWeights: ClassWeights[] | null;
   chain: ChainSettings;
   /** Iterations of the run as planned. */
@@ -40,6 +42,8 @@ export interface KeyedSegment extends PlannedSegment {
   /** Text of the net and of the solver. */
   net: string;
   solver: string;
+  /** In its epoch. */
+  classWeights: ClassWeights[] | null;
 }
 
 /** @throws non-retryable `BadNetwork` or `BadInput` */
@@ -62,16 +66,17 @@ export async function readInputs(store: ArtifactStore, args: TrainingArgs): Prom
     return artifact;
   };
   const plan = JSON.parse((await getArtifact(store, output('plan.json'))).toString('utf8')) as DatabasePlan;
-  if (plan.batch !== training.batch) {
+  const records = recordsPerIteration(training);
+  if (plan.batch !== records) {
     throw finalFailure(
       'BadInput',
-      `Expected \`training.batch\` ${plan.batch}, for which the databases were made, got ${training.batch}: run the label stage again`,
+      `Expected \`training.batch\` times \`training.accumulate\` to be ${plan.batch}, for which the databases were made, got ${records}: run the label stage again`,
     );
   }
   const databases = new Map(Object.keys(plan.databases).map(name => [name, output(`${name}.mdb`)]));
   const names = [...databases.keys()].filter(isTrainingDatabase).sort();
   const chain: ChainSettings = {
-    batch: training.batch,
+    batch: records,
     seed: training.seed,
     databases: names.map(name => ({
       name,
@@ -92,16 +97,22 @@ export async function readInputs(store: ArtifactStore, args: TrainingArgs): Prom
   };
 }
 
-/** Segment `n` with its key, which hangs on the key of the one before. */
+/**
+ * Segment `n` with its key, which hangs on the key of the one before.
+ * @param rate of a training that was extended, where somebody has given one
+ */
 export async function keyedSegment(
   inputs: TrainingInputs,
   { training }: TrainingArgs,
   n: number,
   previous: string | null,
+  rate: number | null = null,
 ): Promise<KeyedSegment> {
   const planned = segmentAt(inputs.chain, n);
   const net = netText(inputs);
-  const solver = printPrototxt(segmentSolver(planned, inputs.iterations, training));
+  const solver = printPrototxt(segmentSolver(planned, inputs.iterations, training, rate));
+  const { classWeightsDecay = 1 } = training;
+  const weights = inputs.classWeights?.map(each => decayed(each, classWeightsDecay, planned.epoch)) ?? null;
   const key = segmentKey({
     previous,
     planned,
@@ -109,9 +120,9 @@ export async function keyedSegment(
     solver,
     mean: identity(inputs.mean),
     weights: previous === null ? await weightsChecksum(training.weights) : null,
-    classWeights: inputs.classWeights,
+    classWeights: weights,
   });
-  return { ...planned, key, net, solver };
+  return { ...planned, key, net, solver, classWeights: weights };
 }
 
 /** Hash of everything the chain starts from. */

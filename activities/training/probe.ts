@@ -1,26 +1,27 @@
 /** Lets Caffe itself try a network on noise, before there is a picture or a graphics card: what it refuses is said at once. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
-import { stated, type TrainingInputs } from './inputs.ts';
+import { pathOf, stated, type TrainingInputs } from './inputs.ts';
 import { FILES, probeNet, testNet } from './network.ts';
 import { printPrototxt } from './prototxt.ts';
-import { runCaffe } from './run-caffe.ts';
+import { CaffeError, DAMAGED_SNAPSHOT, runCaffe } from './run-caffe.ts';
 import { probeSolver } from './solver.ts';
+import type { TrainingArgs } from './types.ts';
 import { inWorkspace, placeClassWeights } from './workspace.ts';
 
 /** Two records: batch normalisation of one alone says little. */
 const RECORDS = 2;
 
 /**
- * One iteration, forward and backward.
- * @param size side of the pictures in pixels
+ * One iteration, forward and backward, from the weights that the training starts from.
  * @throws non-retryable `BadNetwork` with Caffe's reason
  */
 export async function probeNetwork(
   services: ActivityServices,
   inputs: TrainingInputs,
-  size: number,
+  { images: { size }, training: { weights } }: Pick<TrainingArgs, 'images' | 'training'>,
   signal: AbortSignal,
 ): Promise<void> {
   const net = stated(() => {
@@ -33,12 +34,23 @@ export async function probeNetwork(
     await placeClassWeights(inputs, folder);
     await writeFile(join(folder, FILES.net), printPrototxt(net));
     await writeFile(join(folder, FILES.solver), printPrototxt(probeSolver()));
-    await runCaffe('caffe', ['train', `--solver=${FILES.solver}`], {
-      caffe,
-      cwd: folder,
-      signal,
-      onEvent: () => {},
-      final: /(?:)/,
+    await runCaffe(
+      'caffe',
+      ['train', `--solver=${FILES.solver}`, ...(weights === null ? [] : [`--weights=${pathOf(weights)}`])],
+      {
+        caffe,
+        cwd: folder,
+        signal,
+        onEvent: () => {},
+        final: /(?:)/,
+      },
+    ).catch(error => {
+      if (!(error instanceof CaffeError && error.code === DAMAGED_SNAPSHOT)) throw error;
+      throw finalFailure(
+        'BadInput',
+        `Expected \`training.weights\` to be a caffemodel, got a damaged one: ${weights}`,
+        error,
+      );
     });
   });
 }

@@ -57,7 +57,7 @@ export async function trainSegment(
   const watch: Watch = new Stopwatch();
   const { previous, instead = null } = args;
   const inputs = await readInputs(store, args);
-  const segment = await keyedSegment(inputs, args, args.segment, previous);
+  const segment = await keyedSegment(inputs, args, args.segment, previous, args.rate);
   const finished = await readSegment(store, segment.key);
   if (finished && finished.attempt !== instead?.attempt) return { ...finished.result, reused: true };
 
@@ -122,7 +122,7 @@ async function attemptSegment(
   watch.lap('reading');
 
   return inWorkspace(services, 'segment', async folder => {
-    await placeNetFiles(services, inputs, folder);
+    await placeNetFiles(services, { ...inputs, classWeights: segment.classWeights }, folder);
     await placeDatabase(services, inputs.databases.get(segment.database.name)!, folder);
     await writeFile(join(folder, FILES.net), segment.net);
     await writeFile(join(folder, FILES.solver), segment.solver);

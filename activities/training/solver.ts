@@ -9,22 +9,31 @@ const WEIGHT_DECAY = 0.0005;
 /** Display lines are the only sign of life; at the 0.65 s per iteration of a 2012 GPU five are 3.3 s. */
 const LONGEST_DISPLAY = 5;
 
+type Settings = Pick<PipelineInput['training'], 'baseRate' | 'policy'> &
+  Partial<Pick<PipelineInput['training'], 'accumulate'>>;
+
 /**
  * @param planned the segment: the solver ends at its last iteration and starts, by its snapshot, after the one before
- * @param wholeRun iterations of the whole run as it was planned
+ * @param wholeRun iterations of the whole run as it was planned; a segment beyond keeps the rate of the last of them
+ * @param rate of a segment beyond, where somebody has given one
  */
 export function segmentSolver(
   planned: PlannedSegment,
   wholeRun: number,
-  { baseRate, policy }: Pick<PipelineInput['training'], 'baseRate' | 'policy'>,
+  { baseRate, policy, accumulate = 1 }: Settings,
+  rate: number | null = null,
 ): Message {
+  const beyond = planned.from >= wholeRun;
   const middle = (planned.from + planned.to) / 2;
   return message({
     train_net: FILES.net,
     type: 'SGD',
     momentum: MOMENTUM,
     weight_decay: WEIGHT_DECAY,
-    ...ratePolicy(policy, baseRate, wholeRun, middle),
+    ...(beyond
+      ? { base_lr: rate ?? rateAt(policy, baseRate, wholeRun, wholeRun - 1), lr_policy: 'fixed' }
+      : ratePolicy(policy, baseRate, wholeRun, middle)),
+    ...(accumulate > 1 && { iter_size: accumulate }),
     max_iter: planned.to,
     display: displayInterval(planned),
     random_seed: planned.seed,
@@ -55,8 +64,9 @@ function displayInterval({ from, to }: PlannedSegment): number {
 }
 
 /**
- * The rate as DIGITS writes it into a solver. `poly` is the exception: Caffe computes it from `max_iter`, which is the end of the
- * segment here, so each segment has the fixed rate of its middle.
+ * The rate as DIGITS writes it into a solver, with two exceptions, of which each segment has the fixed rate of its middle: Caffe
+ * computes `poly` from `max_iter`, which is the end of the segment here, and since 2017 takes no falling `sigmoid`, whose gamma is
+ * negative (`Check failed: this->param_.gamma() >= 0`).
  */
 function ratePolicy(policy: RatePolicy, baseRate: number, wholeRun: number, middle: number): Shape {
   const percent = wholeRun / 100;
@@ -77,17 +87,31 @@ function ratePolicy(policy: RatePolicy, baseRate: number, wholeRun: number, midd
     case 'inv':
       return { base_lr: baseRate, lr_policy: 'inv', gamma: policy.gamma / percent, power: policy.power };
     case 'poly':
-      // A training that was extended stays at the rate of its planned end.
-      return {
-        base_lr: baseRate * (1 - Math.min(middle, wholeRun - 0.5) / wholeRun) ** policy.power,
-        lr_policy: 'fixed',
-      };
     case 'sigmoid':
-      return {
-        base_lr: baseRate,
-        lr_policy: 'sigmoid',
-        gamma: -policy.gamma / percent,
-        stepsize: Math.ceil(policy.step * percent),
-      };
+      return { base_lr: rateAt(policy, baseRate, wholeRun, middle), lr_policy: 'fixed' };
+  }
+}
+
+/**
+ * The learning rate of an iteration, from 0, as Caffe computes it from DIGITS' solver. Source: `SGDSolver::GetLearningRate` in BVLC's
+ * sgd_solver.cpp.
+ */
+export function rateAt(policy: RatePolicy, baseRate: number, wholeRun: number, iteration: number): number {
+  const percent = wholeRun / 100;
+  switch (policy.type) {
+    case 'fixed':
+      return baseRate;
+    case 'step':
+      return baseRate * policy.gamma ** Math.floor(iteration / Math.ceil(policy.step * percent));
+    case 'multistep':
+      return baseRate * policy.gamma ** policy.steps.filter(step => iteration >= Math.ceil(step * percent)).length;
+    case 'exp':
+      return baseRate * policy.gamma ** (iteration / percent);
+    case 'inv':
+      return baseRate * (1 + (policy.gamma / percent) * iteration) ** -policy.power;
+    case 'poly':
+      return baseRate * (1 - iteration / wholeRun) ** policy.power;
+    case 'sigmoid':
+      return baseRate / (1 + Math.exp((policy.gamma / percent) * (iteration - Math.ceil(policy.step * percent))));
   }
 }

@@ -41,6 +41,8 @@ export interface SegmentArgs extends TrainingArgs {
   segment: number;
   /** Key of the segment before; null for the first. */
   previous: string | null;
+  /** Learning rate of a segment beyond the planned end, where somebody has given one. */
+  rate?: number;
   /** Segments whose pairs the training may still need, beside the one before and this one. */
   keep?: string[];
   /** Segments whose pairs it needs no longer: they are removed once this one is stored, unless another training holds them. */

@@ -5,8 +5,8 @@ import type { PipelineInput } from '../../config/input.ts';
 import { getJson } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
+import { descendants } from '../../system/descendants.ts';
 import { TASK_QUEUE, trainingName } from '../../workflows/names.ts';
-import { childProcesses } from '../download/process.ts';
 import { cpuUsed } from './cpu-seconds.ts';
 import { abortion } from './data.ts';
 
@@ -48,7 +48,7 @@ export async function trainChain(
   signal: AbortSignal,
 ): Promise<ChainRun> {
   const { run, heads, label, input } = training;
-  const worker = (await childProcesses()).find(({ command }) => command.includes('worker\0gpu'));
+  const worker = (await descendants()).find(({ command }) => command.includes('worker\0gpu'));
   if (!worker) throw new Error('Expected a gpu worker to run, got none');
   const before = await cpuUsed(worker.pid);
   const handle = await client.workflow.start('trainNetwork', {

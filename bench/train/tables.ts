@@ -150,8 +150,8 @@ function databaseTable(databases: readonly TimedDatabase[]): string[] {
   ]);
 }
 
-/** By what is scarcer: the clock, or the cores that were used meanwhile. */
-const perCore = ({ records, seconds, cpu }: TimedDatabase) => records / Math.max(seconds, cpu);
+/** By the time on the processors, of the pipeline and of Caffe's tools; by the clock where the system does not tell. */
+const perCore = ({ records, seconds, cpu }: TimedDatabase) => records / (cpu || seconds);
 
 function barsOf({ rounds, databases }: Measured): Bar[] {
   const segment = median(segmentsOf(rounds).map(({ all }) => all));

@@ -1,5 +1,5 @@
 /** The whole pipeline on a real Temporal server with real Caffe, started by `temporal workflow start`, watched, steered and replayed. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -110,7 +110,7 @@ describe('temporal workflow start', () => {
     const handle = await client.workflow.start('retinopathyPipeline', {
       workflowId: run,
       taskQueue: 'retinopathy',
-      args: [{ ...TINY, training: { ...TINY.training, epochs: 4 } }],
+      args: [{ ...TINY, training: { ...TINY.training, epochs: 4, policy: { type: 'poly', power: 1 } } }],
     });
     await eventually('every split to have an epoch behind it', 60, async () => {
       const { splits } = await handle.query<Progress, []>('progress').catch(() => ({ splits: [] }));
@@ -119,9 +119,13 @@ describe('temporal workflow start', () => {
     const atStop = (await handle.query<Progress, []>('progress')).splits[0]!.epoch;
     const stopped = await handle.executeUpdate<SteeringAnswer, [number]>('stopEarly', { args: [0] });
     expect(stopped.plan).toBe('split 0|1234 ends with the epoch that is running');
-    const extended = await handle.executeUpdate<SteeringAnswer, [number]>('extend', { args: [1] });
-    expect(extended).toEqual({ state: 'running', plan: '1 epochs more for every split that is still training' });
-    await expect(handle.executeUpdate('extend', { args: [0] })).rejects.toThrow();
+    await expect(handle.executeUpdate('extend', { args: [1] })).rejects.toMatchObject({
+      cause: { message: expect.stringMatching(/^Refused: the policy poly ends with a rate of 0: give a rate/) },
+    });
+    const extended = await handle.executeUpdate<SteeringAnswer, [number, number]>('extend', { args: [1, 0.003] });
+    const plan = '1 epochs more for every split that is still training, at a rate of 0.003';
+    expect(extended).toEqual({ state: 'running', plan });
+    for (const args of [[0], [1, 0], [1, 11]]) await expect(handle.executeUpdate('extend', { args })).rejects.toThrow();
 
     const result = await handle.result();
     const { splits } = await handle.query<Progress, []>('progress');
@@ -129,6 +133,8 @@ describe('temporal workflow start', () => {
     expect(splits[0]!.epoch).toBeLessThanOrEqual(Math.min(4, atStop + 2));
     expect(splits[0]!.epochs).toBe(splits[0]!.epoch);
     expect(splits.slice(1).map(split => split.epoch)).toEqual([5, 5, 5]);
+    const curves = await readFile(join(out.path, 'store/runs', run, 'report/curves.csv'), 'utf8');
+    expect(curves).toMatch(/^<0\.\.1>\/<2\.\.4>,5,\d+,rate,0\.003,/m);
     const planned = await client.workflow.getHandle(RUN).result();
     expect(result.stages.label).toBe(planned.stages.label);
     expect(new Set(Object.values(result.stages)).size).toBe(8);

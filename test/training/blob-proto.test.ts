@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { averageBlobs, type Blob, decodeBlob, encodeBlob } from '../../activities/training/blob-proto.ts';
-import { classWeights, infogainMatrix } from '../../activities/training/class-weights.ts';
+import { classWeights, decayed, infogainMatrix } from '../../activities/training/class-weights.ts';
 
 const blob = (...data: number[]): Blob => ({ num: 1, channels: 1, height: 1, width: data.length, data });
 
@@ -31,6 +31,15 @@ describe('weights of classes', () => {
     const [negative, positive] = classWeights(stages, 0);
     expect(6 * negative).toBeCloseTo(2 * positive);
     expect((6 * negative + 2 * positive) / 8).toBeCloseTo(1);
+  });
+
+  test('go to one by the same share each epoch, the mean over all records staying one', () => {
+    const first = classWeights([0, 0, 0, 0, 0, 0, 1, 2], 0);
+    expect(decayed(first, 0.5, 1)).toEqual(first);
+    const [negative, positive] = decayed(first, 0.5, 3);
+    expect(positive - 1).toBeCloseTo((first[1] - 1) / 4);
+    expect((6 * negative + 2 * positive) / 8).toBeCloseTo(1);
+    expect(decayed(first, 0, 2)).toEqual([1, 1]);
   });
 
   test('are one for a class that never occurs', () => expect(classWeights([0, 1], 3)[1]).toBe(1));

@@ -110,9 +110,27 @@ describe('the solver of a segment', () => {
     [{ type: 'multistep', steps: [85, 50], gamma: 0.5 }, 'gamma: 0.5\nstepvalue: 150\nstepvalue: 255'],
     [{ type: 'exp', gamma: 0.95 }, `gamma: ${0.95 ** (1 / 3)}`],
     [{ type: 'inv', gamma: 0.1, power: 0.5 }, `gamma: ${0.1 / 3}\npower: 0.5`],
-    [{ type: 'sigmoid', step: 50, gamma: 0.1 }, `gamma: ${-0.1 / 3}\nstepsize: 150`],
+    [
+      { type: 'sigmoid', step: 50, gamma: 0.1 },
+      `base_lr: ${0.01 / (1 + Math.exp((0.1 / 3) * (105 - 150)))}\nlr_policy: "fixed"`,
+    ],
     [{ type: 'poly', power: 3 }, `base_lr: ${0.01 * (1 - 105 / 300) ** 3}\nlr_policy: "fixed"`],
   ])('%j', (policy, text) => expect(solver(policy)).toContain(text));
+
+  test('accumulates batches where asked to', async () => {
+    const policy: RatePolicy = { type: 'poly', power: 3 };
+    const text = printPrototxt(segmentSolver(planned, 300, { baseRate: 0.01, policy, accumulate: 4 }));
+    await expect(text).toMatchFileSnapshot('./fixtures/solver-accumulating.prototxt');
+  });
+
+  test('beyond the planned end keeps the last rate, or has the one that was given', () => {
+    const beyond = { ...planned, from: 300, to: 330 };
+    const step: RatePolicy = { type: 'step', step: 33, gamma: 0.1 };
+    const text = (rate: number | null) =>
+      printPrototxt(segmentSolver(beyond, 300, { baseRate: 0.01, policy: step }, rate));
+    expect(text(null)).toContain(`base_lr: ${0.01 * 0.1 ** 3}\nlr_policy: "fixed"`);
+    expect(text(0.002)).toContain('base_lr: 0.002\nlr_policy: "fixed"');
+  });
 
   test('displays the last iteration and one before, whatever they are', () => {
     fc.assert(

@@ -1,0 +1,143 @@
+/** Settings of the training that reach Caffe through files: weights to start from, accumulation, weights of classes that decay. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import protobuf from 'protobufjs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeBlob } from '../../activities/training/blob-proto.ts';
+import { createTrainingActivities } from '../../activities/training/index.ts';
+import { FILES } from '../../activities/training/network.ts';
+import { readSegment } from '../../activities/training/segment-record.ts';
+import type { SegmentResult, TrainingArgs } from '../../activities/training/types.ts';
+import { getArtifact } from '../../storage/files.ts';
+import { testCaffe } from '../support/caffe.ts';
+import { type TestServices, testServices } from '../support/services.ts';
+import { LABEL, labelStage, prepareStage, runActivity, tinyInput } from './prepared.ts';
+
+let services: TestServices;
+let learnt: SegmentResult;
+const { training, images } = tinyInput();
+const args: TrainingArgs = { run: 'test', name: 'train-01-vs-234', heads: [1], label: LABEL, training, images };
+
+/** Trains the first segments of a chain of its own. */
+async function train(over: Partial<TrainingArgs['training']>, count = 1, using = services): Promise<SegmentResult[]> {
+  const { trainSegment } = createTrainingActivities(using);
+  const results: SegmentResult[] = [];
+  for (let segment = 0; segment < count; segment++) {
+    const previous = results.at(-1)?.key ?? null;
+    results.push(await runActivity(trainSegment, { ...args, training: { ...training, ...over }, segment, previous }));
+  }
+  return results;
+}
+
+const { Net } = protobuf.parse(
+  `syntax = "proto2";
+  message Net { repeated Layer layer = 100; }
+  message Layer { optional string name = 1; repeated Blob blobs = 7; }
+  message Blob { repeated float data = 5 [packed = true]; }`,
+).root.nested as { Net: protobuf.Type };
+
+/** Weights of a segment's caffemodel by layer. */
+async function weightsOf({ key }: SegmentResult): Promise<Map<string, number[][]>> {
+  const { model } = (await readSegment(services.store, key))!;
+  const net = Net.decode(await getArtifact(services.store, model)) as unknown as {
+    layer: { name: string; blobs: { data: number[] }[] }[];
+  };
+  return new Map(net.layer.map(({ name, blobs }) => [name, blobs.map(({ data }) => data)]));
+}
+
+beforeAll(async () => {
+  services = await testServices({ caffe: testCaffe });
+  await labelStage(services, await prepareStage(services.store, 20), tinyInput());
+  const results = await train({ baseRate: 0.02 }, 4);
+  learnt = results[3]!;
+});
+
+afterAll(() => services.close());
+
+describe('weights to start from', () => {
+  test('are those of the caffemodel', async () => {
+    const file = join(services.folder, 'own.caffemodel');
+    const { model } = (await readSegment(services.store, learnt.key))!;
+    await writeFile(file, await getArtifact(services.store, model));
+    // A rate so small that no weight moves.
+    const still = { baseRate: 1e-30, policy: { type: 'fixed' } } as const;
+    const [random] = await train(still);
+    const [tuned] = await train({ ...still, weights: `file:${file}` });
+    expect(tuned!.key).not.toBe(random!.key);
+    const [given, from, without] = await Promise.all([learnt, tuned!, random!].map(weightsOf));
+    for (const layer of ['conv1', 'conv4', 'classifier']) {
+      expect(from!.get(layer)).toEqual(given!.get(layer));
+      expect(without!.get(layer)).not.toEqual(given!.get(layer));
+    }
+  });
+
+  test.each<[string, (folder: string) => Promise<string>, string, RegExp]>([
+    [
+      'missing',
+      async folder => join(folder, 'nowhere.caffemodel'),
+      'BadInput',
+      /Expected weights in .*nowhere.* got ENOENT/,
+    ],
+    [
+      'cut off',
+      async folder => {
+        const { model } = (await readSegment(services.store, learnt.key))!;
+        const file = join(folder, 'cut.caffemodel');
+        await writeFile(file, (await getArtifact(services.store, model)).subarray(0, 5000));
+        return file;
+      },
+      'BadInput',
+      /Expected `training.weights` to be a caffemodel, got a damaged one/,
+    ],
+  ])('%s ones are refused before any training', async (_, make, type, message) => {
+    const { planTraining } = createTrainingActivities(services);
+    const weights = `file:${await make(services.folder)}`;
+    await expect(runActivity(planTraining, { ...args, training: { ...training, weights } })).rejects.toMatchObject({
+      ...{ type, nonRetryable: true },
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('accumulation', () => {
+  test('of two batches takes the databases of batches twice as large, in as many iterations', async () => {
+    const [result] = await train({ batch: 2, accumulate: 2 });
+    expect(result!.iteration).toBe((await train({}))[0]!.iteration);
+    expect(result!.key).not.toBe((await train({}))[0]!.key);
+    const { store } = services;
+    const manifest = JSON.parse((await store.get(`stages/segment/${result!.key}/manifest.json`)).toString());
+    expect(manifest.parameters.solver).toContain('iter_size: 2\n');
+    expect(manifest.parameters.net).toContain('batch_size: 2 ');
+  });
+
+  test('that does not fit the databases is refused', async () => {
+    await expect(train({ accumulate: 3 })).rejects.toThrow(
+      /Expected `training.batch` times `training.accumulate` to be 4, .* got 12/,
+    );
+  });
+});
+
+test('weights of classes that decay are others in each epoch, and Caffe reads them', async () => {
+  const caffe = await testCaffe();
+  const copies = join(services.folder, 'matrices');
+  await mkdir(copies);
+  const watched: TestServices = {
+    ...services,
+    caffe: async () => ({
+      ...caffe,
+      command: (tool, toolArgs) => [
+        ...['/bin/sh', '-c', 'cp "$1" "$2/$(ls "$2" | wc -l)"; shift 2; exec "$@"', 'sh', FILES.infogain(1), copies],
+        ...caffe.command(tool, toolArgs),
+      ],
+    }),
+  };
+  const results = await train({ classWeights: true, classWeightsDecay: 0.5 }, 3, watched);
+  expect(results.map(({ epoch }) => epoch)).toEqual([1, 1, 2]);
+  const [first, second, third] = await Promise.all(
+    [0, 1, 2].map(async n => decodeBlob(await readFile(join(copies, String(n)))).data),
+  );
+  expect(second).toEqual(first);
+  for (const place of [0, 3]) expect(third![place]! - 1).toBeCloseTo((first![place]! - 1) / 2, 6);
+  expect(first![0]).not.toBe(1);
+  expect([first![1], first![2]]).toEqual([0, 0]);
+});
