@@ -125,8 +125,8 @@ describe('temporal workflow start', () => {
     const extended = await handle.executeUpdate<SteeringAnswer, [number, number]>('extend', { args: [1, 0.003] });
     const plan = '1 epochs more for every split that is still training, at a rate of 0.003';
     expect(extended).toEqual({ state: 'running', plan });
-    for (const args of [[0], [1, 0], [1, 11]])
-      await expect(handle.executeUpdate<unknown, number[]>('extend', { args })).rejects.toThrow();
+    for (const args of [[0], [1, 0], [1, 11]] as [number, number?][])
+      await expect(handle.executeUpdate<unknown, [number, number?]>('extend', { args })).rejects.toThrow();
 
     const result = await handle.result();
     const { splits } = await handle.query<Progress, []>('progress');
