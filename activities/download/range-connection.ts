@@ -120,18 +120,25 @@ export class RangeConnection {
    */
   async *body(length: number, signal: AbortSignal, keep: () => void): AsyncGenerator<Buffer> {
     let given = 0;
+    let used: Buffer<ArrayBuffer> | undefined;
+    const giveBack = () => {
+      if (used) this.#free.push(used);
+      used = undefined;
+      this.#resume();
+    };
     const slow = setInterval(() => this.#ready.length === 0 && this.#handOn(), HAND_ON_MS);
     try {
       while (given < length) {
         await this.#until(() => this.#ready.length > 0, signal);
         const { bytes, buffer } = this.#ready.shift()!;
         given += bytes.length;
+        used = buffer;
         yield bytes;
-        if (buffer) this.#free.push(buffer);
-        this.#resume();
+        giveBack();
       }
     } finally {
       clearInterval(slow);
+      giveBack();
       if (given === length && this.#failure === undefined) {
         this.#keptSince = performance.now();
         this.#socket.unref();
