@@ -166,7 +166,7 @@ function barsOf({ rounds, databases }: Measured): Bar[] {
   const ratio = (value: number) => value.toFixed(2);
   return [
     atMost(`overhead to bare caffe train${short}`, OVERHEAD, median(rounds.map(overheadOf)), percent),
-    atMost('the same, added up from its parts', OVERHEAD, accounted(rounds), percent),
+    atMost('the same, added up from its parts, each start of Caffe too', OVERHEAD, accounted(rounds), percent),
     atMost('four heads to one split', FOUR_HEADS, median(rounds.map(headsRatio)), ratio),
     {
       what: 'pictures/s a core into a database',
