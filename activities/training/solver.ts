@@ -65,7 +65,7 @@ function displayInterval({ from, to }: PlannedSegment): number {
 
 /**
  * The rate as DIGITS writes it into a solver, with two exceptions, of which each segment has the fixed rate of its middle: Caffe
- * computes `poly` from `max_iter`, which is the end of the segment here, and since 2017 takes no falling `sigmoid`, whose gamma is
+ * computes `poly` from `max_iter`, which is the end of the segment here, and its builds of 2018 take no falling `sigmoid`, whose gamma is
  * negative (`Check failed: this->param_.gamma() >= 0`).
  */
 function ratePolicy(policy: RatePolicy, baseRate: number, wholeRun: number, middle: number): Shape {
