@@ -98,6 +98,19 @@ program
     process.exitCode = await report(run, options);
   });
 
+program
+  .command('compare')
+  .description('runs side by side: inputs that differ, figures, and whether they differ by more than chance')
+  .argument('<run...>', 'two or more: workflow ids, or out folders of runs on this machine')
+  .option('--store <url>', 'where their artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .option('--json', 'as JSON')
+  .addHelpText('after', '\nExample:\n  retinopathy compare dr-2026-11 dr-2026-12 --store file:/data/store')
+  .action(async (runs, options) => {
+    const { compare } = await import('./compare.ts');
+    process.exitCode = await compare(runs, options);
+  });
+
 const exporting = program.command('export').description("a run's pictures and lists in the form of other tools");
 exporting
   .command('digits')

@@ -1,0 +1,138 @@
+/** `retinopathy compare`: two or more runs side by side. */
+import { resolve } from 'node:path';
+import colors from 'picocolors';
+import type { Interval } from '../activities/regression/bootstrap.ts';
+import {
+  type ComparedRun,
+  type Comparison,
+  compareRuns,
+  type Figure,
+  type Measured,
+} from '../activities/regression/compare.ts';
+import type { Metrics } from '../activities/regression/metrics.ts';
+import { SPLITS, splitName } from '../activities/regression/split-names.ts';
+import { parsePredictions } from '../activities/regression/tables.ts';
+import { readRecord } from '../activities/run/records.ts';
+import { show } from '../config/explain.ts';
+import { getIfThere } from '../storage/files.ts';
+import { runFolder } from '../storage/key-names.ts';
+import { openStore } from '../storage/open.ts';
+import { table, whole } from './format.ts';
+import { readOutState } from './out-folder.ts';
+import { UserError } from './user-error.ts';
+
+export interface CompareOptions {
+  store?: string;
+  out: string;
+  json?: boolean;
+}
+
+/**
+ * Prints the comparison.
+ * @param names each the id of a run in the store, or the out folder of a start on this machine
+ * @returns the exit status; @throws UserError
+ */
+export async function compare(names: readonly string[], options: CompareOptions): Promise<number> {
+  if (names.length < 2) {
+    throw new UserError(`Expected two or more runs to compare, got ${names.length}: retinopathy compare RUN RUN`, 2);
+  }
+  const comparison = compareRuns(await Promise.all(names.map(name => readRun(name, options))));
+  const text = options.json ? JSON.stringify(comparison, null, 2) : comparisonLines(comparison).join('\n');
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+async function readRun(name: string, options: CompareOptions): Promise<ComparedRun> {
+  const { run, url } = await placeOf(name, options);
+  const store = await openStore(url);
+  const record = await readRecord(store, run);
+  if (record === undefined) throw new UserError(`Expected a run ${run} in ${store.url}, got none`);
+  const file = async (file: string) => {
+    const bytes = await getIfThere(store, `${runFolder(run)}/report/${file}`);
+    if (bytes !== undefined) return bytes;
+    throw new UserError(
+      `Expected run ${run} to have a report with ${file} in ${store.url}, got none: let it end first`,
+    );
+  };
+  const metrics = JSON.parse((await file('metrics.json')).toString('utf8')) as Metrics;
+  return { run: name, input: record.input, metrics, predictions: parsePredictions(await file('predictions.csv')) };
+}
+
+/** A folder that a start wrote to has its run and its store; any other name is a run's, in the store of the options. */
+async function placeOf(name: string, { store, out }: CompareOptions): Promise<{ run: string; url: string }> {
+  const own = await readOutState(name);
+  if (own !== undefined) return { run: own.run, url: own.store };
+  const url = store ?? process.env.RETINOPATHY_STORE ?? (await readOutState(out))?.store;
+  if (url) return { run: name, url };
+  throw new UserError(
+    `Expected ${name} to be the out folder of a run, or --store, RETINOPATHY_STORE or --out ${resolve(out)} to name the store that has it, got neither`,
+  );
+}
+
+const TITLES: Record<Figure, string> = {
+  qwk: 'QWK',
+  ...(Object.fromEntries(SPLITS.map(k => [`auc${k}`, `AUC ${splitName(k)}`])) as Record<`auc${0 | 1 | 2 | 3}`, string>),
+  accuracy: 'right stage',
+  mae: 'mean error, stages',
+};
+
+/** The comparison as tables for people. */
+export function comparisonLines({ inputs, runs, differences }: Comparison): string[] {
+  const names = runs.map(({ run }) => run);
+  const asked =
+    inputs.length === 0
+      ? ['Nothing in the inputs differs.']
+      : table([['input', ...names], ...inputs.map(({ field, values }) => [field, ...values.map(show)])]);
+  const figures = Object.entries(TITLES) as [Figure, string][];
+  const rows = figures.map(([figure, title]) => [title, ...runs.map(run => absolute(run.figures[figure]))]);
+  const lines = [
+    ...headed(asked, inputs.length > 0),
+    '',
+    ...headed(table([['figure', ...names], ['test eyes', ...runs.map(({ eyes }) => whole(eyes))], ...rows])),
+  ];
+  for (const { run, over, eyes, patients, unpaired, figures: by } of differences) {
+    if (unpaired !== null) {
+      lines.push('', `  ${run} and ${over} cannot be paired: ${unpaired}. Only their intervals compare.`);
+      continue;
+    }
+    const title = `${run} less ${over}, on ${whole(eyes)} test eyes of ${whole(patients)} patients that both have`;
+    const rows = figures.map(([figure, title]) => [title, relative(by[figure]), verdict(by[figure])]);
+    lines.push('', `  ${colors.dim(title)}`, ...table(rows).map(line => `  ${line}`));
+  }
+  if (runs.some(({ source }) => source === 'synthetic')) {
+    lines.push('', colors.dim('  Made-up eyes: their figures say nothing about medicine.'));
+  }
+  return [
+    ...lines,
+    colors.dim('  Intervals: 95 %, bootstrap by patient; they cover sampling, not the seed of the training.'),
+  ];
+}
+
+function headed(lines: readonly string[], header = true): string[] {
+  return lines.map((line, i) => `  ${header && i === 0 ? colors.dim(line) : line}`);
+}
+
+function absolute({ value, interval }: Measured): string {
+  if (value === null) return '–';
+  return interval === null ? value.toFixed(3) : `${value.toFixed(3)} (${range(interval, n => n.toFixed(3))})`;
+}
+
+function relative({ value, interval }: Measured): string {
+  if (value === null) return '–';
+  return interval === null ? signed(value) : `${signed(value)} (${range(interval, signed)})`;
+}
+
+function range([low, high]: Interval, text: (n: number) => string): string {
+  return `${text(low)} to ${text(high)}`;
+}
+
+function signed(n: number): string {
+  const text = Math.abs(n).toFixed(3);
+  if (Number(text) === 0) return text;
+  return n < 0 ? `−${text}` : `+${text}`;
+}
+
+function verdict({ interval }: Measured): string {
+  if (interval === null) return '';
+  return interval[0] > 0 || interval[1] < 0 ? 'beyond chance' : 'within chance';
+}
