@@ -18,6 +18,7 @@ import { eventually } from '../support/command.ts';
 import { TINY } from '../support/tiny.ts';
 
 const RUN = 'dr-2026-11';
+const LONG = Boolean(process.env.RETINOPATHY_LONG);
 let folder: string;
 let out: OutFolder;
 let embedded: Embedded;
@@ -104,6 +105,42 @@ describe('temporal workflow start', () => {
     const [first, second] = [RUN, `${RUN}-again`].map(run => store.get(`runs/${run}/report/augmentation.png`));
     expect((await first)!.equals((await second)!)).toBe(true);
   }, 60_000);
+
+  test.each([
+    {
+      changed: 'regression.ridge',
+      over: { regression: { ridge: 0.3 } },
+      states: ['reused', 'reused', 'reused', 'reused', 'done'],
+      reasons: { regress: 'changed: regression.ridge "auto" → 0.3' },
+    },
+    {
+      changed: 'images.size',
+      // Training again takes its time: it is left to the long form.
+      over: { images: { ...TINY.images, size: 48 }, ...(LONG ? {} : { until: 'label' }) },
+      states: ['reused', 'done', 'done', ...Array(2).fill(LONG ? 'done' : 'skipped')],
+      reasons: { prepare: 'changed: size 64 → 48', label: expect.stringMatching(/^changed: inputs\.prepare "/) },
+    },
+  ])(
+    'with another $changed what it touches is made again and nothing else, and the details say why',
+    async given => {
+      const { changed, over, states, reasons } = given;
+      const before = (await client.workflow.getHandle(RUN).result()).stages;
+      const run = `${RUN}-${changed}`;
+      const args = [{ ...TINY, ...over }];
+      const { stages } = await client.workflow.execute('retinopathyPipeline', {
+        ...{ workflowId: run, taskQueue: 'retinopathy', args },
+      });
+      const progress = (await client.workflow.getHandle(run).query('progress')) as Progress;
+      expect(Object.values(progress.stages).map(stage => stage.state)).toEqual(states);
+      for (const [name, reason] of Object.entries(reasons)) {
+        expect(progress.stages[name as keyof typeof reasons].reason).toEqual(reason);
+      }
+      const again = Object.keys(stages).filter(name => stages[name] !== before[name]);
+      const names = Object.keys(stages);
+      expect(again).toEqual(changed === 'images.size' ? names.filter(name => name !== 'download') : ['regress']);
+    },
+    120_000,
+  );
 
   test('stopEarly ends one split with its epoch, extend gives the others more; both are keyed as what they are', async () => {
     const run = `${RUN}-steered`;
