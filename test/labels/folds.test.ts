@@ -74,13 +74,13 @@ describe('folds by patient', () => {
     expect(moved(of(more)).length).toBeLessThan(20);
   });
 
-  test('of the competition move one eye in a hundred when a hundredth is added', () => {
+  test('of the competition hardly move when a hundredth is added', () => {
     const competition = competitionEyes();
     const of = (eyes: Eye[]) => new Map(assignFolds(eyes, folds, VERSIONS).map(row => [row.image, row.fold]));
     const before = of(competition.slice(0, 34_778));
     const after = of(competition);
     const moved = [...before].filter(([image, fold]) => after.get(image) !== fold);
-    expect(moved.length / before.size).toBeLessThan(0.01);
+    expect(moved.length / before.size).toBeLessThan(0.002);
   });
 
   test('a leak is seen', () => {
