@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findCredentials, mayReceiveCredentials } from '../../activities/download/credentials.ts';
 import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../demo/kaggle-server.ts';
 import { type TestServices, testServices } from '../support/services.ts';
-import { activitiesOn, argsFor, failureOf, LABELS, noise, served, zipOf } from './world.ts';
+import { activitiesOn, argsFor, bytesOf, failureOf, LABELS, noise, served, zipOf } from './world.ts';
 
 const SECRET = 'KGAT_do-not-tell-anybody';
 let services: TestServices;
@@ -63,6 +63,19 @@ describe('a Kaggle-compatible source', () => {
     const { run, part, args } = await serve();
     expect((await run('listFiles', args)).parts).toHaveLength(1);
     expect(await part(args)).toMatchObject({ size: 1000 });
+  });
+
+  it('may have seven parts of another name, and no labels', async () => {
+    const names = Array.from({ length: 7 }, (_, n) => `test.zip.00${n + 1}`);
+    const contents = names.map(() => noise(1000));
+    const { run, part, args } = await serve({ files: names.map((name, n) => served(name, contents[n]!)) });
+    const archive = { ...args.archive, name: 'test.zip', parts: 7, labels: null };
+    const listed = await run('listFiles', { ...args, archive });
+    expect(listed.parts.map(({ name }) => name)).toEqual(names);
+    expect(listed.labels).toBeNull();
+    for (const [n, name] of names.entries()) {
+      expect((await bytesOf(services.store, await part({ ...args, archive }, name))).equals(contents[n]!)).toBe(true);
+    }
   });
 
   it('names the part that is missing', async () => {
