@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { combineCrc32c, crc32c } from './checksum.ts';
 import type { PartBuffer, PartBuffers } from './part-buffers.ts';
 import type { S3Bucket } from './s3-bucket.ts';
-import { hasStatus, isFault } from './s3-fault.ts';
+import { hasStatus, isFault, S3Fault } from './s3-fault.ts';
 import { abortSuperseded } from './s3-leftovers.ts';
 import {
   completeMultipart,
@@ -33,8 +33,8 @@ export interface S3UploadTools {
 
 const LEAST_PART = 5 << 20;
 const MOST_PARTS = 10_000;
-/** Another attempt's completion may be under way when its upload is gone already. */
-const PATIENCE_MS = [0, 100, 200, 500, 1000];
+/** Another attempt's completion may be under way when its upload, or some of its parts, are gone already: a minute in all. */
+const PATIENCE_MS = [0, 100, 200, 500, ...Array.from({ length: 60 }, () => 1000)];
 /** Tries to begin, to send or to complete what others are changing at the same time. */
 const TRIES = 5;
 
@@ -140,7 +140,7 @@ export async function openS3Upload(
         await sendPart(bucket, await begun(), n, bytes, crc);
         break;
       } catch (error) {
-        if (isFault(error, 'NoSuchUpload')) {
+        if (isFault(error, 'NoSuchUpload') || (await isOver(error))) {
           await expectFinished();
           break;
         }
@@ -149,6 +149,12 @@ export async function openS3Upload(
       }
     }
     done.set(n, crc);
+  }
+
+  /** A server that refuses a part may hang up before it has taken it, and then nobody hears why. */
+  async function isOver(error: unknown): Promise<boolean> {
+    if (!(error instanceof S3Fault) || error.$metadata.httpStatusCode !== undefined) return false;
+    return (await partsOf(bucket, await begun())) === undefined;
   }
 
   /** Another attempt has completed the upload: `complete` will compare. @throws when it was given up instead */
@@ -212,7 +218,9 @@ export async function openS3Upload(
       const stored = mine && (await partsOf(bucket, mine));
       const all = whole(stored ?? new Map());
       if (parts === 0 || all.size < parts) {
-        const there = await (mine && !stored ? patiently(() => existing(key, size)) : existing(key, size));
+        // What we have sent or seen, and is there no more, somebody else is making the object of.
+        const taken = mine && (!stored || (parts > 0 && done.size === parts));
+        const there = await (taken ? patiently(() => existing(key, size)) : existing(key, size));
         if (there === crc) return finished(mine);
         if (mine && !stored && there === undefined) throw await lost();
         if (mine && !stored) throw await mismatch(mine, crc, there);

@@ -144,6 +144,8 @@ describe.each(STORES)('on $name', kind => {
     }
     const results = await Promise.allSettled([one.done, two.done]);
     const parts = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
+    const failures = results.flatMap(result => (result.status === 'rejected' ? [String(result.reason)] : []));
+    expect(failures).toEqual(killed ? [expect.anything()] : []);
     expect(parts).toHaveLength(killed ? 1 : 2);
     for (const part of parts) await check(part);
     expect(await kind.leftovers(store)).toEqual([]);

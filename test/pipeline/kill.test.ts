@@ -8,6 +8,7 @@ import { resolveInput } from '../../config/resolve.ts';
 import { type KaggleServer, type ServedFile, startKaggleServer } from '../../demo/kaggle-server.ts';
 import { createFileStore } from '../../storage/file.ts';
 import { type Command, eventually, npmStart } from '../support/command.ts';
+import { withoutTimes } from '../support/curves.ts';
 import { processesMentioning } from '../support/processes.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 import { TINY, TINY_OPTIONS } from '../support/tiny.ts';
@@ -60,9 +61,6 @@ async function metricsOf(out: string) {
   const { work, ...rest } = JSON.parse(await readFile(join(out, 'report/metrics.json'), 'utf8'));
   return { work, rest };
 }
-
-/** A table of curves without its last columns, `attempt` and `time`. */
-const withoutTimes = (curves: string): string => curves.replaceAll(/,[^,\n]*,[^,\n]*$/gm, '');
 
 const start = (out: string): Command => npmStart(['--source', server.url, '--out', out, ...TINY_OPTIONS]);
 
