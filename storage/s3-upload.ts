@@ -33,8 +33,10 @@ export interface S3UploadTools {
 
 const LEAST_PART = 5 << 20;
 const MOST_PARTS = 10_000;
-/** Another attempt's completion may be under way when its upload, or some of its parts, are gone already: a minute in all. */
-const PATIENCE_MS = [0, 100, 200, 500, ...Array.from({ length: 60 }, () => 1000)];
+/** Another attempt's completion may be under way when its upload is gone already. */
+const PATIENCE_MS = [0, 100, 200, 500, 1000];
+/** And goes on for long where some of its parts are gone: the server is making the object of them. */
+const LONG_PATIENCE_MS = [...PATIENCE_MS, ...Array.from({ length: 60 }, () => 1000)];
 /** Tries to begin, to send or to complete what others are changing at the same time. */
 const TRIES = 5;
 
@@ -218,9 +220,10 @@ export async function openS3Upload(
       const stored = mine && (await partsOf(bucket, mine));
       const all = whole(stored ?? new Map());
       if (parts === 0 || all.size < parts) {
+        const look = () => existing(key, size);
         // What we have sent or seen, and is there no more, somebody else is making the object of.
-        const taken = mine && (!stored || (parts > 0 && done.size === parts));
-        const there = await (taken ? patiently(() => existing(key, size)) : existing(key, size));
+        const taken = stored && parts > 0 && done.size === parts;
+        const there = await (taken ? patiently(look, LONG_PATIENCE_MS) : mine && !stored ? patiently(look) : look());
         if (there === crc) return finished(mine);
         if (mine && !stored && there === undefined) throw await lost();
         if (mine && !stored) throw await mismatch(mine, crc, there);
@@ -319,8 +322,11 @@ function checkSizes(key: string, { size, partSize }: UploadOptions): number {
 }
 
 /** Asks again for a while, until there is an answer. */
-async function patiently<Answer>(ask: () => Promise<Answer | undefined>): Promise<Answer | undefined> {
-  for (const ms of PATIENCE_MS) {
+async function patiently<Answer>(
+  ask: () => Promise<Answer | undefined>,
+  waits: readonly number[] = PATIENCE_MS,
+): Promise<Answer | undefined> {
+  for (const ms of waits) {
     await sleep(ms);
     const answer = await ask();
     if (answer !== undefined) return answer;
