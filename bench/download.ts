@@ -12,7 +12,7 @@ import { watchParents } from '../system/parent-watch.ts';
 import { which } from '../system/which.ts';
 import { type S3Server, startS3 } from '../test/support/s3.ts';
 import { barsOf, type Compared, HELD, heldLimit } from './download/bars.ts';
-import { aria2c, curl, retinopathy } from './download/clients.ts';
+import { aria2c, aria2cUnfilled, curl, retinopathy } from './download/clients.ts';
 import { startServer } from './download/kaggle.ts';
 import { type Entry, type Measurement, measureRounds } from './download/measure.ts';
 import { folderWithRoom, type Options, readOptions } from './download/options.ts';
@@ -123,6 +123,13 @@ async function chooseRows(
   const fileStore = retinopathy(place => `file:${place}`);
   const others = [
     { name: 'aria2c -x16 -s16 -j5', client: aria2c, held: true, program: 'aria2c', install: 'apt-get install aria2' },
+    {
+      name: 'aria2c --file-allocation=none',
+      client: aria2cUnfilled,
+      held: false,
+      program: 'aria2c',
+      install: 'apt-get install aria2',
+    },
     { name: 'curl --parallel', client: curl, held: false, program: 'curl', install: 'apt-get install curl' },
   ];
   const rows: Row[] = [{ name: 'retinopathy → file store', client: fileStore, folder, held: true, memoryBar: 200e6 }];
@@ -140,7 +147,7 @@ async function chooseRows(
     const onDisk = rows.filter(({ client }) => client === fileStore || client === aria2c);
     rows.push(...onDisk.map(row => ({ ...row, name: `${row.name}, on disk`, folder: disk, held: false })));
   }
-  return { rows, missing };
+  return { rows, missing: [...new Set(missing)] };
 }
 
 function report(round: number, name: string, { bytesPerSecond }: Measurement): void {

@@ -45,15 +45,22 @@ export function retinopathy(storeIn: (folder: string) => string): Client {
   };
 }
 
-/** Sixteen connections a file, and no file written full of zeros before it comes. */
-export const aria2c: Client = async ({ server, folder, signal }) => {
-  const names = server.files.map(({ name }) => name);
-  const addresses = await server.addresses();
-  const list = join(folder, 'addresses');
-  await writeFile(list, addresses.map((address, n) => `${address}\n out=${names[n]}\n`).join(''));
-  const options = ['--no-conf', '--quiet', '--file-allocation=none', '-x16', '-s16', '-j5'];
-  return takeWithCommand(['aria2c', ...options, '-d', folder, '-i', list], folder, names, signal);
-};
+const aria2cWith =
+  (...more: string[]): Client =>
+  async ({ server, folder, signal }) => {
+    const names = server.files.map(({ name }) => name);
+    const addresses = await server.addresses();
+    const list = join(folder, 'addresses');
+    await writeFile(list, addresses.map((address, n) => `${address}\n out=${names[n]}\n`).join(''));
+    const options = ['--no-conf', '--quiet', '-x16', '-s16', '-j5', ...more];
+    return takeWithCommand(['aria2c', ...options, '-d', folder, '-i', list], folder, names, signal);
+  };
+
+/** Sixteen connections a file, as people call it: each file is written full of zeros before it comes. */
+export const aria2c = aria2cWith();
+
+/** The same at its best: no file is filled beforehand. */
+export const aria2cUnfilled = aria2cWith('--file-allocation=none');
 
 /** One connection a file. */
 export const curl: Client = async ({ server, folder, signal }) => {
