@@ -7,8 +7,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MissingToolError } from '../bootstrap/missing-tool.ts';
-import { Stopped, stopSignal } from '../cli/stop-signal.ts';
-import { watchParents } from '../system/parent-watch.ts';
 import { which } from '../system/which.ts';
 import { type S3Server, startS3 } from '../test/support/s3.ts';
 import { barsOf, type Compared, HELD, heldLimit } from './download/bars.ts';
@@ -17,6 +15,7 @@ import { startServer } from './download/kaggle.ts';
 import { type Entry, type Measurement, measureRounds } from './download/measure.ts';
 import { folderWithRoom, type Options, readOptions } from './download/options.ts';
 import { barTable, freeTable, heldTable } from './download/tables.ts';
+import { stoppable } from './support/stoppable.ts';
 
 const FILES = 5;
 const MIB = 1 << 20;
@@ -34,18 +33,7 @@ interface Row extends Entry {
 /** @param args options of `npm run bench download` */
 export async function bench(args: readonly string[]): Promise<void> {
   const options = readOptions(args);
-  const stop = stopSignal();
-  const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
-  const ending = new AbortController();
-  const work = run(options, ending.signal);
-  try {
-    await stop.race(work);
-  } finally {
-    ending.abort();
-    await work.catch(() => {});
-    orphaned.stop();
-    stop.release();
-  }
+  await stoppable(signal => run(options, signal));
 }
 
 async function run({ gib, rounds, folder, disk }: Options, signal: AbortSignal): Promise<void> {

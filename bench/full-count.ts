@@ -25,6 +25,7 @@ import { openStore } from '../storage/open.ts';
 import type { ArtifactStore } from '../storage/store.ts';
 import { descendants } from '../system/descendants.ts';
 import { memoryOf } from './download/process.ts';
+import { count } from './support/numbers.ts';
 
 interface Options {
   labels?: string;
@@ -55,15 +56,15 @@ const BARS = { events: 2_500, memory: 700e6, pace: 1.1, directorySeconds: 0.5, d
 
 /** @param args options of `npm run bench full-count` */
 export async function bench(args: readonly string[]): Promise<void> {
-  const { labels: file, count } = new Command('npm run bench full-count --')
+  const { labels: file, count: most } = new Command('npm run bench full-count --')
     .description('the prepare stage with as many pictures as the competition has')
     .option('--labels <file>', "the competition's trainLabels.csv, for its names and stages (default: made-up ones)")
-    .option('--count <n>', 'pictures', Number, FULL)
+    .option('--count <n>', 'pictures', count, FULL)
     .allowExcessArguments(false)
     .exitOverride()
     .parse(args, { from: 'user' })
     .opts<Options>();
-  const labels = (file === undefined ? makeLabels(FULL) : await readLabels(resolve(file))).slice(0, count);
+  const labels = (file === undefined ? makeLabels(FULL) : await readLabels(resolve(file))).slice(0, most);
   const folder = await mkdtemp(join(tmpdir(), 'bench-full-count-'));
   try {
     const pictures = await drawPictures();

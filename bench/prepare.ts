@@ -5,18 +5,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { bytes, table } from '../cli/format.ts';
-import { Stopped, stopSignal } from '../cli/stop-signal.ts';
 import { UserError } from '../cli/user-error.ts';
 import { openStore } from '../storage/open.ts';
-import { watchParents } from '../system/parent-watch.ts';
 import { which } from '../system/which.ts';
 import { median } from './download/tables.ts';
 import { storeArchive } from './prepare/archive.ts';
 import { convert2015, opencv, prepareHere, sevenZip, type Taken, unzipHere, type World } from './prepare/clients.ts';
 import { compareWithConvert } from './prepare/likeness.ts';
 import { gatherPictures } from './prepare/pictures.ts';
+import { count } from './support/numbers.ts';
+import { stoppable } from './support/stoppable.ts';
 
 interface Options {
   images?: string;
@@ -36,26 +36,10 @@ const CONVERTED = 10;
 /** @param args options of `npm run bench prepare` */
 export async function bench(args: readonly string[]): Promise<void> {
   const options = readOptions(args);
-  const stop = stopSignal();
-  const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
-  const ending = new AbortController();
-  const work = run(options, ending.signal);
-  try {
-    await stop.race(work);
-  } finally {
-    ending.abort();
-    await work.catch(() => {});
-    orphaned.stop();
-    stop.release();
-  }
+  await stoppable(signal => run(options, signal));
 }
 
 function readOptions(args: readonly string[]): Options {
-  const count = (value: string) => {
-    const n = Number(value);
-    if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('Expected an integer from 1.');
-    return n;
-  };
   return new Command('npm run bench prepare --')
     .description('preparing pictures beside ImageMagick and OpenCV, unzipping beside 7-Zip')
     .option('--images <dir>', 'a folder of JPEGs (default: ten made ones of 3888×2592)')

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import pino from 'pino';
 import type { TrainingArgs } from '../activities/training/types.ts';
 import { findTemporalCli } from '../bootstrap/temporal-cli.ts';
@@ -13,11 +13,11 @@ import { startEmbedded } from '../cli/embedded.ts';
 import { whole } from '../cli/format.ts';
 import { openOutFolder } from '../cli/out-folder.ts';
 import { choosePort } from '../cli/ports.ts';
-import { Stopped, stopSignal } from '../cli/stop-signal.ts';
 import { type PipelineInput, pipelineInputSchema } from '../config/input.ts';
-import { watchParents } from '../system/parent-watch.ts';
 import { openServices, type WorkerServices } from '../workers/services.ts';
 import { trainingName } from '../workflows/names.ts';
+import { count } from './support/numbers.ts';
+import { stoppable } from './support/stoppable.ts';
 import { trainBare } from './train/bare.ts';
 import { trainChain } from './train/chain.ts';
 import { buildDatabases, prepareEyes, repeatEyes } from './train/data.ts';
@@ -41,26 +41,10 @@ const CALIBRATION_ITERATIONS = 10;
 /** @param args options of `npm run bench train` */
 export async function bench(args: readonly string[]): Promise<void> {
   const options = readOptions(args);
-  const stop = stopSignal();
-  const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
-  const ending = new AbortController();
-  const work = run(options, ending.signal);
-  try {
-    await stop.race(work);
-  } finally {
-    ending.abort();
-    await work.catch(() => {});
-    orphaned.stop();
-    stop.release();
-  }
+  await stoppable(signal => run(options, signal));
 }
 
 function readOptions(args: readonly string[]): Options {
-  const count = (value: string) => {
-    const n = Number(value);
-    if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('Expected an integer from 1.');
-    return n;
-  };
   const options = new Command('npm run bench train --')
     .description('training beside caffe train by hand, four heads beside one split, and building databases')
     .option('--seconds <n>', 'length of a segment, about', count, 60)

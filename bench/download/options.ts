@@ -1,9 +1,10 @@
 /** The options of `npm run bench download`, and the folder that is written to when none is named. */
 import { access, constants, statfs } from 'node:fs/promises';
 import { freemem, tmpdir } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { bytes } from '../../cli/format.ts';
 import { UserError } from '../../cli/user-error.ts';
+import { count, positive } from '../support/numbers.ts';
 
 export interface Options {
   gib: number;
@@ -16,16 +17,6 @@ const SHARED_MEMORY = '/dev/shm';
 
 /** @throws CommanderError when the options cannot be read, or help was asked for: it has been printed then */
 export function readOptions(args: readonly string[]): Options {
-  const positive = (value: string) => {
-    const n = Number(value);
-    if (!Number.isFinite(n) || n <= 0) throw new InvalidArgumentError('Expected a number above 0.');
-    return n;
-  };
-  const count = (value: string) => {
-    const n = Number(value);
-    if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('Expected an integer from 1.');
-    return n;
-  };
   return new Command('npm run bench download --')
     .description('the download beside aria2c and curl, on loopback')
     .option('--gib <n>', 'size of the five files together', positive, 2)

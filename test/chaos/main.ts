@@ -2,9 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError } from 'commander';
+import { positive } from '../../bench/support/numbers.ts';
+import { stoppable } from '../../bench/support/stoppable.ts';
 import { duration, table } from '../../cli/format.ts';
-import { Stopped, stopSignal } from '../../cli/stop-signal.ts';
+import { Stopped } from '../../cli/stop-signal.ts';
 import { UserError } from '../../cli/user-error.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
 import { Random } from '../../demo/random.ts';
@@ -28,30 +30,16 @@ const SMALL: PartialPipelineInput = {
 };
 
 async function main(args: readonly string[]): Promise<void> {
-  const number = (value: string) => {
-    const n = Number(value);
-    if (!Number.isFinite(n) || n <= 0) throw new InvalidArgumentError('Expected a number above 0.');
-    return n;
-  };
   const { minutes, seed, small } = new Command('npm run chaos --')
     .description('the demo under constant harm: kills, a full disk, a store that is away, notices')
-    .option('--minutes <n>', 'new runs begin until then', number, 10)
-    .option('--seed <n>', 'of the harm', number, Date.now() % 1_000_000)
+    .option('--minutes <n>', 'new runs begin until then', positive, 10)
+    .option('--seed <n>', 'of the harm', positive, Date.now() % 1_000_000)
     .option('--small', 'a smaller run than the demo')
     .allowExcessArguments(false)
     .exitOverride()
     .parse(args, { from: 'user' })
     .opts<Options>();
-  const stop = stopSignal();
-  const ending = new AbortController();
-  const work = run({ minutes, seed, input: small ? SMALL : {} }, ending.signal);
-  try {
-    await stop.race(work);
-  } finally {
-    ending.abort(new Stopped('stopped', 130));
-    await work.catch(() => {});
-    stop.release();
-  }
+  await stoppable(signal => run({ minutes, seed, input: small ? SMALL : {} }, signal));
 }
 
 async function run(
