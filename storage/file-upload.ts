@@ -16,6 +16,7 @@ import { groupCommit } from './group-commit.ts';
 import { ownerName } from './owner.ts';
 import { ChecksumMismatch, type PartWriter, type Upload, type UploadOptions } from './store.ts';
 import { openJournal, type UploadJournal } from './upload-journal.ts';
+import { partsOfUpload, workUnderWay } from './upload-parts.ts';
 
 /** The most that one call may gather (IOV_MAX). */
 const MOST_BUFFERS = 1024;
@@ -33,11 +34,7 @@ export interface UploadPlace {
 export async function openFileUpload(place: UploadPlace, options: UploadOptions): Promise<Upload> {
   const { key, temporary } = place;
   const { size, partSize, sourceTag } = options;
-  if (!Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(partSize) || partSize < 1) {
-    throw new RangeError(`Expected size and partSize of ${key} to be whole numbers, got ${size} and ${partSize}`);
-  }
-  const parts = Math.ceil(size / partSize);
-  const lengthOf = (n: number) => Math.min(partSize, size - n * partSize);
+  const { count: parts, lengthOf, expect: expectPart } = partsOfUpload(key, options);
   const uploads = join(temporary, 'uploads');
   await mkdir(uploads, { recursive: true });
   const what = sha256(JSON.stringify([key, sourceTag, size, partSize])).slice(0, 32);
@@ -51,23 +48,12 @@ export async function openFileUpload(place: UploadPlace, options: UploadOptions)
   const expectOpen = (what: string) => {
     if (state !== 'open') throw new Error(`Expected the upload of ${key} to be open, got ${what} after its end`);
   };
-  const expectPart = (n: number, length: number) => {
-    if (Number.isInteger(n) && n >= 0 && n < parts && length === lengthOf(n)) return;
-    throw new RangeError(`Expected ${parts} parts of ${partSize} bytes for ${key}, got part ${n} of ${length} bytes`);
-  };
 
-  // The files may only be closed, published or removed when nobody writes to them any more.
-  const underWay = new Set<Promise<unknown>>();
-  const during = <Result>(work: Promise<Result>): Promise<Result> => {
-    underWay.add(work);
-    const over = () => underWay.delete(work);
-    work.then(over, over);
-    return work;
-  };
+  const { during, settled } = workUnderWay();
   const inTurn = turns();
   const atLast = <Result>(work: () => Promise<Result>): Promise<Result> =>
     inTurn('end', async () => {
-      await Promise.allSettled(underWay);
+      await settled();
       return work();
     });
   const commit = groupCommit<readonly [number, number]>(async finished => {

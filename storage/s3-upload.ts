@@ -22,6 +22,7 @@ import {
   sendPart,
 } from './s3-multipart.ts';
 import { ChecksumMismatch, type PartWriter, type Upload, type UploadOptions } from './store.ts';
+import { partsOfUpload, workUnderWay } from './upload-parts.ts';
 
 export interface S3UploadTools {
   buffers: PartBuffers;
@@ -47,8 +48,8 @@ export async function openS3Upload(
   { buffers, existing, putEmpty }: S3UploadTools,
 ): Promise<Upload> {
   const { size, partSize } = options;
-  const parts = checkSizes(key, options);
-  const lengthOf = (n: number) => Math.min(partSize, size - n * partSize);
+  const { count: parts, lengthOf, expect: expectPart } = partsOfUpload(key, options);
+  checkForS3(key, parts, partSize);
   const place = placeOf(key, options);
   const done = new Map<number, number>();
 
@@ -56,10 +57,6 @@ export async function openS3Upload(
   let completed: number | undefined;
   const expectOpen = (what: string) => {
     if (state !== 'open') throw new Error(`Expected the upload of ${key} to be open, got ${what} after its end`);
-  };
-  const expectPart = (n: number, length: number) => {
-    if (Number.isInteger(n) && n >= 0 && n < parts && length === lengthOf(n)) return;
-    throw new RangeError(`Expected ${parts} parts of ${partSize} bytes for ${key}, got part ${n} of ${length} bytes`);
   };
 
   /** Parts as they must be, each with its CRC-32C. */
@@ -105,17 +102,11 @@ export async function openS3Upload(
     throw new Error(`Expected to begin the upload of ${key}, got another attempt's record in the way ${TRIES} times`);
   }
 
-  const underWay = new Set<Promise<unknown>>();
-  const during = <Result>(work: Promise<Result>): Promise<Result> => {
-    underWay.add(work);
-    const over = () => underWay.delete(work);
-    work.then(over, over);
-    return work;
-  };
+  const { during, settled } = workUnderWay();
   let ending: Promise<unknown> = Promise.resolve();
   const atLast = <Result>(work: () => Promise<Result>): Promise<Result> => {
     const turn = ending.then(async () => {
-      await Promise.allSettled(underWay);
+      await settled();
       return work();
     });
     ending = turn.catch(() => undefined);
@@ -307,18 +298,13 @@ export async function openS3Upload(
   };
 }
 
-/** @returns the number of parts. @throws RangeError for what S3 does not take */
-function checkSizes(key: string, { size, partSize }: UploadOptions): number {
-  if (!Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(partSize) || partSize < 1) {
-    throw new RangeError(`Expected size and partSize of ${key} to be whole numbers, got ${size} and ${partSize}`);
-  }
-  const parts = Math.ceil(size / partSize);
+/** @throws RangeError for what S3 does not take */
+function checkForS3(key: string, parts: number, partSize: number): void {
   if (parts > MOST_PARTS || (parts > 1 && partSize < LEAST_PART)) {
     throw new RangeError(
       `Expected at most ${MOST_PARTS} parts of at least ${LEAST_PART} bytes for ${key}, got ${parts} of ${partSize}`,
     );
   }
-  return parts;
 }
 
 /** Asks again for a while, until there is an answer. */
