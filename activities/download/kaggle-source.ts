@@ -33,25 +33,19 @@ async function openFile(
   unless?: SourceVersion,
 ): Promise<SourceObject | 'unchanged'> {
   const address = signedAddress(client, file);
-  const get = async (headers: Record<string, string>, abort: AbortSignal) => {
+  /** Asks the storage by one of the ways there are. */
+  async function get<Answer extends Pick<HttpAnswer, 'statusCode' | 'headers'>>(
+    ask: (url: URL, options: { headers: Record<string, string>; signal: AbortSignal }) => Promise<Answer>,
+    letGo: (answer: Answer) => Promise<void>,
+    headers: Record<string, string>,
+    abort: AbortSignal,
+  ): Promise<Answer> {
     const signed = await address.current(abort);
     // Storage may compress on the way unless told not to, and then no range means what it says.
-    const answer = await http.send(signed.url, {
-      headers: { 'accept-encoding': 'identity', ...headers },
-      signal: abort,
-    });
-    await refuse(answer, signed, () => discard(answer));
+    const answer = await ask(signed.url, { headers: { 'accept-encoding': 'identity', ...headers }, signal: abort });
+    await refuse(answer, signed, () => letGo(answer));
     return answer;
-  };
-  const getBody = async (headers: Record<string, string>, abort: AbortSignal) => {
-    const signed = await address.current(abort);
-    const answer = await http.stream(signed.url, {
-      headers: { 'accept-encoding': 'identity', ...headers },
-      signal: abort,
-    });
-    await refuse(answer, signed, answer.discard);
-    return answer;
-  };
+  }
 
   /** Throws for what is neither the bytes nor a statement about them. */
   async function refuse(
@@ -73,7 +67,7 @@ async function openFile(
 
   async function probe(): Promise<{ version: SourceVersion; crc32c: number | null } | 'unchanged'> {
     const conditional = unless?.validator.startsWith('"') ? { 'if-none-match': unless.validator } : {};
-    const answer = await get({ range: 'bytes=0-0', ...conditional }, signal);
+    const answer = await get(http.send, discard, { range: 'bytes=0-0', ...conditional }, signal);
     await discard(answer);
     if (answer.statusCode === 304) return 'unchanged';
     const range = parseContentRange(answer.headers['content-range']);
@@ -93,7 +87,12 @@ async function openFile(
   async function* stream({ offset, length }: ByteRange, abort: AbortSignal): AsyncGenerator<Buffer> {
     const last = offset + length - 1;
     const condition = version.validator === '' ? {} : { 'if-range': version.validator };
-    const answer = await getBody({ range: `bytes=${offset}-${last}`, ...condition }, abort);
+    const answer = await get(
+      http.stream,
+      ({ discard }) => discard(),
+      { range: `bytes=${offset}-${last}`, ...condition },
+      abort,
+    );
     const range = parseContentRange(answer.headers['content-range']);
     const validator = validatorOf(answer.headers) ?? '';
     if (answer.statusCode === 200 && isPage(answer)) {
