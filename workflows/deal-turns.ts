@@ -26,6 +26,8 @@ export interface Turns {
   waiting: TurnRequest[];
   /** Whose task may still wait in the queue. */
   queued: Omit<Turn, 'dealer'> | null;
+  /** How many trainings begin together: before they have all asked, or left, the first that is ready would be ahead of the others. */
+  expected?: number;
 }
 
 export const askSignal = defineSignal<[TurnRequest]>('ask');
@@ -38,16 +40,20 @@ export const turnSignal = defineSignal<[number]>('turn');
 
 /** Events of a history, after which it begins anew: a long run has thousands of segments. */
 const LONGEST_HISTORY = 4_000;
+/** After that the ones that are ready begin: what holds a training up must not hold up all. */
+const LONGEST_START = '1 minute';
 
 /** Runs until it is told to end. */
 export async function dealTurns(turns: Turns = { waiting: [], queued: null }): Promise<void> {
   const { waiting } = turns;
   let { queued } = turns;
   let ended = false;
+  const here = new Set<string>();
   const free = (name: string) => {
     if (queued?.name === name) queued = null;
   };
   setHandler(askSignal, request => {
+    here.add(request.name);
     // Who asks again has had its turn, also where nobody told that it had begun.
     free(request.name);
     waiting.push(request);
@@ -55,11 +61,16 @@ export async function dealTurns(turns: Turns = { waiting: [], queued: null }): P
   setHandler(startedSignal, ({ name, number }) => {
     if (queued?.number === number) free(name);
   });
-  setHandler(leaveSignal, free);
+  setHandler(leaveSignal, name => {
+    here.add(name);
+    free(name);
+  });
   setHandler(endSignal, () => {
     ended = true;
   });
 
+  const { expected } = turns;
+  if (expected !== undefined) await condition(() => ended || here.size >= expected, LONGEST_START);
   while (!ended) {
     if (workflowInfo().historyLength > LONGEST_HISTORY) await continueAsNew<typeof dealTurns>({ waiting, queued });
     setCurrentDetails(describe(waiting, queued));

@@ -121,7 +121,9 @@ class Pipeline {
     const layouts = place.input.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
     this.progress.stages.train.of = place.input.training.epochs * 4;
     const withTurns = layouts.length > 1 && patched('turns');
-    const turns = withTurns ? await startDealer(this.id, () => this.steer({ kind: 'withoutTurns' })) : null;
+    const turns = withTurns
+      ? await startDealer(this.id, layouts.length, () => this.steer({ kind: 'withoutTurns' }))
+      : null;
     const trained = await Promise.all(
       layouts.map(async heads => {
         const name = trainingName(heads);

@@ -1,5 +1,5 @@
 /** Stage 4: one network, as a chain of segments; between two of them the workflow decides whether and how to go on. */
-import { log, setCurrentDetails } from '@temporalio/workflow';
+import { log, patched, setCurrentDetails } from '@temporalio/workflow';
 import type { OpenStageArgs } from '../activities/run/types.ts';
 import type { TrainingArgs } from '../activities/training/types.ts';
 import { Journey } from './journey.ts';
@@ -71,7 +71,10 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
       splits: journey.splits,
     };
   };
-  if (opened.finished) return reused(opened.finished);
+  if (opened.finished) {
+    if (patched('leave-when-reused')) await turns.leave();
+    return reused(opened.finished);
+  }
 
   const notes: string[] = [];
   const show = () =>

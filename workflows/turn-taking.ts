@@ -3,15 +3,19 @@ import { condition, getExternalWorkflowHandle, log, setHandler, startChild, work
 import type { Turn } from '../activities/training/types.ts';
 import { askSignal, dealTurns, endSignal, leaveSignal, turnSignal } from './deal-turns.ts';
 
-/** @param onGone when nobody deals any more, because somebody stopped it too: the trainings then go on as the queue lets them */
+/**
+ * @param trainings how many there are to deal to
+ * @param onGone when nobody deals any more, because somebody stopped it too: the trainings then go on as the queue lets them
+ */
 export async function startDealer(
   run: string,
+  trainings: number,
   onGone: () => Promise<void>,
 ): Promise<{ id: string; end(): Promise<void> }> {
   const id = `${run}/turns`;
   const handle = await startChild(dealTurns, {
     ...{ workflowId: id, staticSummary: 'turns on the graphics cards' },
-    args: [],
+    args: [{ waiting: [], queued: null, expected: trainings }],
   });
   const gone = handle.result().then(onGone, onGone);
   return {

@@ -21,7 +21,11 @@ async function setUp(options: Parameters<typeof trainingWorld>[0]): Promise<void
 async function trainAll(run: string): Promise<void> {
   const { workflow } = world.environment.client;
   const turns = `${run}/turns`;
-  const dealer = await workflow.start('dealTurns', { workflowId: turns, taskQueue: TASK_QUEUE });
+  const dealer = await workflow.start('dealTurns', {
+    workflowId: turns,
+    taskQueue: TASK_QUEUE,
+    args: [{ waiting: [], queued: null, expected: SPLITS.length }],
+  });
   await Promise.all(SPLITS.map(heads => world.train(run, input, { heads, turns })));
   await dealer.signal('end');
   await dealer.result();
