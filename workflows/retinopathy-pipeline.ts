@@ -1,14 +1,11 @@
 /** The whole job: five stages, each a child workflow; watched by `progress`, steered by pause, resume, stopEarly and extend. */
 import {
-  ApplicationFailure,
   allHandlersFinished,
-  type ChildWorkflowHandle,
   condition,
   patched,
   setCurrentDetails,
   setHandler,
   startChild,
-  type Workflow,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PartialPipelineInput, PipelineInput } from '../config/input.ts';
@@ -24,6 +21,7 @@ import { regressStage } from './regress-stage.ts';
 import * as signals from './signals.ts';
 import type { StageResult } from './stage.ts';
 import type { Upstream } from './standalone.ts';
+import { type Children, Steering } from './steering.ts';
 import { trainNetwork } from './train-network.ts';
 import { startDealer } from './turn-taking.ts';
 
@@ -50,28 +48,29 @@ export async function retinopathyPipeline(input: PartialPipelineInput = {}): Pro
 class Pipeline {
   private readonly id: string;
   private readonly progress;
-  private readonly children = new Map<string, Pick<ChildWorkflowHandle<Workflow>, 'signal'>>();
+  private readonly steering: Steering;
+  private readonly children: Children = new Map();
   private readonly upstream: Upstream = {};
   private readonly results = new Map<string, StageResult>();
-  private input: PipelineInput | undefined;
   private report: string | null = null;
 
   constructor(id: string) {
     this.id = id;
     this.progress = initialProgress(id, STAGES);
-    this.listen();
+    setHandler(signals.progressQuery, () => this.progress, { description: 'Stage, splits, rates: for machines' });
+    setHandler(signals.progressSignal, message => this.take(message));
+    this.steering = new Steering(this.progress, this.children, () => this.show());
   }
 
   async run(input: PipelineInput): Promise<PipelineResult> {
-    this.input = input;
     this.progress.source = input.source;
-    this.progress.state = this.paused() ? 'paused' : 'running';
+    this.steering.begin(input);
     const stop = STAGES.indexOf(input.until);
     for (const stage of STAGES.slice(stop + 1)) this.progress.stages[stage].state = 'skipped';
     this.show();
 
     for (const stage of STAGES.slice(0, stop + 1)) {
-      await condition(() => !this.paused());
+      await condition(() => !this.steering.paused());
       await this.stage(stage, input);
     }
     this.progress.state = 'finished';
@@ -122,7 +121,7 @@ class Pipeline {
     this.progress.stages.train.of = place.input.training.epochs * 4;
     const withTurns = layouts.length > 1 && patched('turns');
     const turns = withTurns
-      ? await startDealer(this.id, layouts.length, () => this.steer({ kind: 'withoutTurns' }))
+      ? await startDealer(this.id, layouts.length, () => this.steering.tell({ kind: 'withoutTurns' }))
       : null;
     const trained = await Promise.all(
       layouts.map(async heads => {
@@ -161,7 +160,7 @@ class Pipeline {
     });
     this.children.set(name, handle);
     // Whoever paused while the child was being started was not heard by it.
-    if (this.paused()) await handle.signal(signals.steeringSignal, { kind: 'pause' });
+    if (this.steering.paused()) await handle.signal(signals.steeringSignal, { kind: 'pause' });
     try {
       const result = await handle.result();
       this.upstream[name] = result.key;
@@ -170,90 +169,6 @@ class Pipeline {
     } finally {
       this.children.delete(name);
     }
-  }
-
-  private listen(): void {
-    setHandler(signals.progressQuery, () => this.progress, { description: 'Stage, splits, rates: for machines' });
-    setHandler(signals.progressSignal, message => this.take(message));
-    setHandler(signals.pauseUpdate, () => this.pause(), {
-      validator: () => this.refuse(this.paused() ? 'it is paused already' : null),
-      description: 'Stop after the units that are running',
-    });
-    setHandler(signals.resumeUpdate, () => this.resume(), {
-      validator: () => this.refuse(this.paused() ? null : 'it is not paused'),
-      description: 'Go on after a pause',
-    });
-    setHandler(signals.stopEarlyUpdate, split => this.stopEarly(split), {
-      validator: split => this.refuse(this.cannotStop(split)),
-      description: 'End the training of all splits, or of split 0–3, with the epoch that is running',
-    });
-    setHandler(signals.extendUpdate, (epochs, rate) => this.extend(epochs, rate), {
-      validator: (epochs, rate) => this.refuse(this.cannotExtend(epochs, rate)),
-      description: 'Train so many epochs more, at the rate of the planned end or at the one given behind',
-    });
-    setHandler(signals.pauseSignal, async () => void (this.paused() || (await this.pause())));
-    setHandler(signals.resumeSignal, async () => void (this.paused() && (await this.resume())));
-    setHandler(signals.stopEarlySignal, async split => void (this.cannotStop(split) ?? (await this.stopEarly(split))));
-    setHandler(
-      signals.extendSignal,
-      async (epochs, rate) => void (this.cannotExtend(epochs, rate) ?? (await this.extend(epochs, rate))),
-    );
-  }
-
-  private async pause(): Promise<signals.SteeringAnswer> {
-    this.progress.state = 'paused';
-    await this.steer({ kind: 'pause' });
-    return this.answer('paused: what runs is ended, nothing new is begun until resume');
-  }
-
-  private async resume(): Promise<signals.SteeringAnswer> {
-    this.progress.state = this.input ? 'running' : 'starting';
-    await this.steer({ kind: 'resume' });
-    return this.answer('going on');
-  }
-
-  private async stopEarly(split?: number): Promise<signals.SteeringAnswer> {
-    await this.steer({ kind: 'stopEarly', split: split ?? null });
-    const which = split === undefined ? 'all splits end' : `split ${splitLabel(split)} ends`;
-    return this.answer(`${which} with the epoch that is running`);
-  }
-
-  private async extend(epochs: number, rate?: number): Promise<signals.SteeringAnswer> {
-    await this.steer({ kind: 'extend', epochs, ...(isGiven(rate) && { rate }) });
-    this.progress.stages.train.of += 4 * epochs;
-    const at = isGiven(rate) ? `, at a rate of ${rate}` : '';
-    return this.answer(`${epochs} epochs more for every split that is still training${at}`);
-  }
-
-  private async steer(steering: signals.Steering): Promise<void> {
-    await Promise.allSettled([...this.children.values()].map(child => child.signal(signals.steeringSignal, steering)));
-  }
-
-  private answer(plan: string): signals.SteeringAnswer {
-    this.show();
-    return { state: this.progress.state, plan };
-  }
-
-  private paused(): boolean {
-    return this.progress.state === 'paused';
-  }
-
-  private cannotStop(split: number | undefined): string | null {
-    if (split !== undefined && ![0, 1, 2, 3].includes(split)) return `a split is 0, 1, 2 or 3, not ${split}`;
-    return this.progress.stages.train.state === 'running' ? null : 'nothing is training';
-  }
-
-  private cannotExtend(epochs: number, rate?: number): string | null {
-    if (!Number.isInteger(epochs) || epochs < 1) return `epochs must be an integer from 1, not ${epochs}`;
-    if (isGiven(rate) && !(typeof rate === 'number' && rate > 0 && rate <= 10))
-      return `a rate must be a number above 0 up to 10, not ${rate}`;
-    if (!isGiven(rate) && this.input?.training.policy.type === 'poly')
-      return 'the policy poly ends with a rate of 0: give a rate behind the epochs, e.g. 2 and 0.001';
-    return this.progress.stages.train.state === 'running' ? null : 'nothing is training';
-  }
-
-  private refuse(reason: string | null): void {
-    if (reason !== null) throw ApplicationFailure.nonRetryable(`Refused: ${reason}`, 'Refused');
   }
 
   private take(message: ProgressMessage): void {
@@ -270,9 +185,4 @@ class Pipeline {
   private show(): void {
     setCurrentDetails(progressDetails(this.progress));
   }
-}
-
-/** What a caller leaves out comes as null from tools that send every argument. */
-function isGiven(rate: number | null | undefined): rate is number {
-  return rate !== undefined && rate !== null;
 }
