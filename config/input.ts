@@ -43,6 +43,8 @@ export const pipelineInputSchema = z.strictObject({
     .strictObject({
       /** Patients, two eyes each. */
       patients: z.int().min(20).max(50_000).default(300),
+      /** Patients passed over before the first: a second set of the same seed shares nobody with those. */
+      first: z.int().min(0).exactOptional(),
       seed: z.int().min(0).default(1),
       /** `even`: stages mixed so that a small set has enough of each; `competition`: the real shares (73.5 % healthy). */
       stages: z.enum(['even', 'competition']).default('even'),
@@ -65,6 +67,8 @@ export const pipelineInputSchema = z.strictObject({
       entries: z.string().min(1).default('^train/\\d+_(left|right)\\.jpeg$'),
       /** The file of labels (`image,level`), as it is or in a one-entry zip; null where there is none. */
       labels: z.string().min(1).nullable().default('trainLabels.csv'),
+      /** The sample submission (`image,level`) that names the pictures to be scored, likewise; only an archive to score has one. */
+      sample: z.string().min(1).exactOptional(),
     })
     .prefault({}),
   images: z

@@ -1,6 +1,7 @@
 /** Stage 1: the parts of the archive and the labels, from their source into the store. */
-import type { DownloadedPart } from '../activities/download/types.ts';
+import type { DownloadedPart, ListedFile } from '../activities/download/types.ts';
 import type { Artifact } from '../storage/store.ts';
+import { LABELS, SAMPLE } from './names.ts';
 import { pool } from './pool.ts';
 import { downloadActivities, eyeActivities } from './proxies.ts';
 import { RECIPES } from './recipes.ts';
@@ -14,6 +15,8 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
   const { run, input } = await locate(args, 'download');
   const { mayGoOn } = listenToSteering();
   const { source, archive } = input;
+  // Absent where there is none, so that the keys of what was downloaded before stay.
+  const sample = archive.sample === undefined ? {} : { sample: archive.sample };
 
   let synthetic: string | null = null;
   if (source === 'synthetic') {
@@ -25,7 +28,10 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
         stage: 'synthetic',
         recipe: RECIPES.synthetic,
         inputs: {},
-        parameters: { synthetic: input.synthetic, name: archive.name, parts: archive.parts, labels: archive.labels },
+        parameters: {
+          ...{ synthetic: input.synthetic, name: archive.name, parts: archive.parts, labels: archive.labels },
+          ...sample,
+        },
       },
       ({ prefix }) =>
         eyeActivities.drawEyes.executeWithOptions(
@@ -38,7 +44,7 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
 
   const from = { source, archive, synthetic };
   const listed = await downloadActivities.listFiles.executeWithOptions({ summary: `list ${source}` }, [from]);
-  const files = listed.parts.length + (listed.labels ? 1 : 0);
+  const files = listed.parts.length + (listed.labels ? 1 : 0) + (listed.sample ? 1 : 0);
   await tellStage('download', { of: files });
 
   return asStage(
@@ -48,12 +54,12 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
       stage: 'download',
       recipe: RECIPES.download,
       inputs: { listing: listed.fingerprint },
-      parameters: { archive: archive.name, parts: archive.parts, labels: archive.labels },
+      parameters: { archive: archive.name, parts: archive.parts, labels: archive.labels, ...sample },
     },
     async ({ reason }) => {
       let done = 0;
       const finished = () => tellStage('download', { done: ++done, reason });
-      const labels = fetchLabels();
+      const tables = Promise.all([fetchTable(listed.labels), fetchTable(listed.sample, SAMPLE)]);
       const parts = pool(listed.parts.length, PARTS_AT_ONCE, async n => {
         await mayGoOn();
         const file = listed.parts[n]!;
@@ -65,25 +71,29 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
         return part;
       });
 
-      async function fetchLabels() {
-        if (!listed.labels) return null;
-        const fetched = await downloadActivities.downloadLabels.executeWithOptions({ summary: listed.labels.name }, [
-          { ...from, folder: listed.folder, file: listed.labels },
+      async function fetchTable(file: ListedFile | null | undefined, as?: string) {
+        if (!file) return null;
+        const table = await downloadActivities.downloadLabels.executeWithOptions({ summary: file.name }, [
+          { ...from, folder: listed.folder, file, ...(as !== undefined && { as }) },
         ]);
         await finished();
-        return fetched;
+        return table;
       }
 
-      const [fetched, table] = await Promise.all([parts, labels]);
+      const [fetched, [labels, named]] = await Promise.all([parts, tables]);
       const outputs: Record<string, Artifact> = Object.fromEntries(fetched.map(part => [part.name, artifact(part)]));
       const counts: Record<string, number> = {
         parts: fetched.length,
         bytes: fetched.reduce((sum, part) => sum + part.size, 0),
         fetched: fetched.reduce((sum, part) => sum + part.fetched, 0),
       };
-      if (table) {
-        outputs['labels.csv'] = { key: table.key, size: table.size, crc32c: table.crc32c };
-        counts.labels = table.rows;
+      if (labels) {
+        outputs[LABELS] = { key: labels.key, size: labels.size, crc32c: labels.crc32c };
+        counts.labels = labels.rows;
+      }
+      if (named) {
+        outputs[SAMPLE] = { key: named.key, size: named.size, crc32c: named.crc32c };
+        counts.sampled = named.rows;
       }
       return { outputs, counts };
     },

@@ -7,6 +7,10 @@ export const DOWNLOAD_TASK_QUEUE = 'retinopathy-download';
 /** Queue of training and scoring: one slot a graphics card, or a core where there is none. */
 export const GPU_TASK_QUEUE = 'retinopathy-gpu';
 
+/** Names of the two tables that may come with an archive, among the outputs of its download. */
+export const LABELS = 'labels.csv';
+export const SAMPLE = 'sampleSubmission.csv';
+
 /** Name of the training of some heads: `train-0-vs-1234`, `train-01-vs-234`, `train-012-vs-34`, `train-0123-vs-4`, `train-four-heads`. */
 export function trainingName(heads: readonly number[]): string {
   const k = heads[0];

@@ -3,6 +3,7 @@ import type { ArchivePart } from '../activities/download/types.ts';
 import { shardParameters } from '../config/picture-recipe.ts';
 import type { Manifest } from '../storage/manifest.ts';
 import type { Artifact } from '../storage/store.ts';
+import { LABELS, SAMPLE } from './names.ts';
 import { pool } from './pool.ts';
 import { imageActivities, runActivities } from './proxies.ts';
 import { RECIPES } from './recipes.ts';
@@ -83,13 +84,17 @@ export async function prepareImages(args: StageArgs = {}): Promise<StageResult> 
   return prepared;
 }
 
-/** The archive's parts in order, and its labels, from the download's manifest. */
-export function archiveOf(download: Manifest): { parts: ArchivePart[]; labels: Artifact | null } {
+/** The archive's parts in order, its labels and its sample submission, from the download's manifest. */
+export function archiveOf(download: Manifest): {
+  parts: ArchivePart[];
+  labels: Artifact | null;
+  sample: Artifact | null;
+} {
   const parts = Object.entries(download.outputs)
-    .filter(([name]) => name !== 'labels.csv')
+    .filter(([name]) => name !== LABELS && name !== SAMPLE)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, { key, offset = 0, size, crc32c }]) => ({ name, key, offset, size, crc32c }));
-  return { parts, labels: download.outputs['labels.csv'] ?? null };
+  return { parts, labels: download.outputs[LABELS] ?? null, sample: download.outputs[SAMPLE] ?? null };
 }
 
 function group(n: number): string {

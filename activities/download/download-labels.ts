@@ -17,18 +17,20 @@ export interface LabelTools {
   source: ArchiveSource;
   /** Under `archives/`. */
   folder: string;
+  /** Its name there; `labels.csv` unless given. */
+  as?: string;
   store: ArtifactStore;
   patience: Patience;
   signal: AbortSignal;
 }
 
 /**
- * Writes `archives/<folder>/labels.csv`.
+ * Writes `archives/<folder>/labels.csv`, or under the name of `as`.
  * @throws `BadLabels` naming the line
  */
 export async function downloadLabels(
   name: string,
-  { source, folder, store, patience, signal }: LabelTools,
+  { source, folder, as = 'labels.csv', store, patience, signal }: LabelTools,
 ): Promise<DownloadedLabels> {
   const bytes = await readWhole(name, source, patience, signal);
   // A table cannot begin like a zip, so that here the first bytes tell what no name has to.
@@ -36,7 +38,7 @@ export async function downloadLabels(
   const table = isZip ? await unwrapSmall(name, bytes, LIMIT) : { name, data: bytes };
   const { csv, rows, stages } = parseLabels(table.data, table.name);
   const normal = Buffer.from(csv);
-  const artifact = bytesArtifact(`archives/${folder}/labels.csv`, normal);
+  const artifact = bytesArtifact(`archives/${folder}/${as}`, normal);
   return { ...(await putBeside(store, artifact, normal)), rows, stages };
 }
 

@@ -15,7 +15,7 @@ import {
   writeArchive,
   writeWrapper,
 } from '../../demo/archive.ts';
-import { labelsCsv } from '../../demo/eyes/labels.ts';
+import { labelsCsv, sampleCsv } from '../../demo/eyes/labels.ts';
 import { makePatient, makePatients } from '../../demo/eyes/patients.ts';
 import { photographEye } from '../../demo/eyes/photograph.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
@@ -32,7 +32,8 @@ const UPLOAD_PART = 8 << 20;
 
 /** Pictures in patients' order, a few drawn ahead at once. Each depends on the seed and its patient alone, never on the others. */
 async function* drawAll(
-  { patients, seed, stages }: DrawEyesArgs['synthetic'],
+  { patients, seed, stages, first = 0 }: DrawEyesArgs['synthetic'],
+  folder: string,
   report: (progress: DrawingProgress) => void,
   signal?: AbortSignal,
 ): AsyncGenerator<ArchiveEntry> {
@@ -44,11 +45,11 @@ async function* drawAll(
   try {
     while (next < patients || ahead.length > 0) {
       while (next < patients && ahead.length < 2 * atOnce) {
-        const patient = makePatient(seed, next++, stages);
+        const patient = makePatient(seed, first + next++, stages);
         for (const eye of patient.eyes) {
           const entry = limit(async () => {
             signal?.throwIfAborted();
-            return { path: `train/${eye.name}.jpeg`, bytes: await photographEye(seed, patient, eye) };
+            return { path: `${folder}${eye.name}.jpeg`, bytes: await photographEye(seed, patient, eye) };
           });
           // Awaited in its turn; until then its failure must not count as unhandled.
           entry.catch(() => undefined);
@@ -112,8 +113,8 @@ async function storeFile(store: ArtifactStore, key: string, file: string, signal
 }
 
 /**
- * Draws the eyes and stores `<prefix>/files/train.zip.001.zip` and so on, and `<prefix>/files/trainLabels.csv.zip`. Finished
- * files are found and kept. Scratch holds the archive and one wrapped part, memory a few pictures.
+ * Draws the eyes and stores `<prefix>/files/train.zip.001.zip` and so on, and `<prefix>/files/trainLabels.csv.zip` or the sample
+ * submission. Finished files are found and kept. Scratch holds the archive and one wrapped part, memory a few pictures.
  */
 export async function drawEyes(
   services: ActivityServices,
@@ -124,9 +125,10 @@ export async function drawEyes(
   const { store, scratch, log } = services;
   const key = (name: string) => `${prefix}/files/${name}`;
   const parts = Array.from({ length: archive.parts }, (_, index) => partName(archive.name, index));
-  const labels = archive.labels === null ? [] : [archive.labels.replace(/\.zip$/, '')];
-  // The labels come last: where they are, everything is.
-  const names = [...parts, ...labels].map(name => `${name}.zip`);
+  const bare = (name: string | null | undefined) => (name ? [name.replace(/\.zip$/, '')] : []);
+  const [labels, sample] = [bare(archive.labels), bare(archive.sample)];
+  // The tables come last: where they are, everything is.
+  const names = [...parts, ...labels, ...sample].map(name => `${name}.zip`);
   const drawn = (outputs: Record<string, Artifact>): DrawnEyes => ({
     outputs,
     counts: {
@@ -148,15 +150,22 @@ export async function drawEyes(
   const folder = await mkdtemp(join(scratch, 'eyes-'));
   try {
     const whole = join(folder, archive.name);
-    await writeArchive(whole, 'train/', drawAll(synthetic, report, signal), signal);
+    // `train.zip` holds the folder `train`, as the competition's archives do.
+    const inside = `${archive.name.replace(/\.zip$/, '')}/`;
+    await writeArchive(whole, inside, drawAll(synthetic, inside, report, signal), signal);
     const wrapper = join(folder, 'wrapper.zip');
     const ranges = cutIntoParts(await fileSize(whole), archive.parts);
     for (const [index, name] of parts.entries()) {
       await writeWrapper(wrapper, name, readRange(whole, ranges[index]!), signal);
       outputs[`${name}.zip`] = await storeFile(store, key(`${name}.zip`), wrapper, signal);
     }
-    for (const name of labels) {
-      const csv = labelsCsv(makePatients(synthetic.seed, synthetic.patients, synthetic.stages));
+    const { seed, patients, stages, first } = synthetic;
+    const tables = [
+      ...labels.map(name => [name, labelsCsv] as const),
+      ...sample.map(name => [name, sampleCsv] as const),
+    ];
+    for (const [name, csvOf] of tables) {
+      const csv = csvOf(makePatients(seed, patients, stages, first));
       await writeWrapper(wrapper, name, Readable.from([Buffer.from(csv)]), signal);
       outputs[`${name}.zip`] = await storeFile(store, key(`${name}.zip`), wrapper, signal);
     }

@@ -47,6 +47,7 @@ export function createDownloadActivities(
           fingerprint: fingerprintOf(source.folder, picked),
           parts: picked.parts.map(listed),
           labels: picked.labels && listed(picked.labels),
+          ...(picked.sample && { sample: listed(picked.sample) }),
         };
       }),
 
@@ -72,7 +73,14 @@ export function createDownloadActivities(
 
     downloadLabels: args =>
       withHeartbeat(async (_report, signal) =>
-        downloadLabels(args.file.name, { source: await open(args), folder: args.folder, store, patience, signal }),
+        downloadLabels(args.file.name, {
+          source: await open(args),
+          folder: args.folder,
+          ...(args.as !== undefined && { as: args.as }),
+          store,
+          patience,
+          signal,
+        }),
       ),
   };
 }

@@ -7,6 +7,7 @@ import type { SourceFile } from './source.ts';
 export interface PickedFiles {
   parts: SourceFile[];
   labels: SourceFile | null;
+  sample: SourceFile | null;
 }
 
 /** Names shown in an error before the rest is only counted. */
@@ -14,7 +15,7 @@ const NAMES_SHOWN = 5;
 
 /**
  * @param source the source's name, for errors
- * @throws `BadInput` when a part or the labels are missing, or there are more parts than there should be
+ * @throws `BadInput` when a part, the labels or the sample are missing, or there are more parts than there should be
  */
 export function pickFiles(
   listing: readonly SourceFile[],
@@ -40,25 +41,38 @@ export function pickFiles(
       `${expected}, got ${found.length} in ${source}: set archive.parts to ${found.length} if they all belong to it`,
     );
   }
-  return { parts: wanted.map(name => byName.get(name)!), labels: pickLabels(byName, archive.labels, source) };
+  return {
+    parts: wanted.map(name => byName.get(name)!),
+    labels: pickTable(byName, archive.labels, source, 'set archive.labels to the file of labels'),
+    sample: pickTable(byName, archive.sample ?? null, source, 'set archive.sample to the sample submission'),
+  };
 }
 
 /**
  * A hash of the source's folder and its files' names, sizes and dates. Equal listings of two sources may stand for unequal
  * bytes: the folder keeps them apart.
  */
-export function fingerprintOf(folder: string, { parts, labels }: PickedFiles): string {
-  const rows = [...parts, ...(labels ? [labels] : [])].map(({ name, size, date }) => [name, size, date]);
+export function fingerprintOf(folder: string, { parts, labels, sample }: PickedFiles): string {
+  const rows = [...parts, ...(labels ? [labels] : []), ...(sample ? [sample] : [])].map(({ name, size, date }) => [
+    name,
+    size,
+    date,
+  ]);
   return sha256(JSON.stringify([folder, rows])).slice(0, 16);
 }
 
-function pickLabels(byName: Map<string, SourceFile>, name: string | null, source: string): SourceFile | null {
+function pickTable(
+  byName: Map<string, SourceFile>,
+  name: string | null,
+  source: string,
+  advice: string,
+): SourceFile | null {
   if (name === null) return null;
   const file = byName.get(name) ?? byName.get(`${name}.zip`);
   if (file) return file;
   throw finalFailure(
     'BadInput',
-    `Expected ${name} or ${name}.zip in ${source}, got ${describe([...byName.values()])}: set archive.labels to the file of labels`,
+    `Expected ${name} or ${name}.zip in ${source}, got ${describe([...byName.values()])}: ${advice}`,
   );
 }
 

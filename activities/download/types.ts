@@ -34,6 +34,8 @@ export interface ListedFiles {
   fingerprint: string;
   parts: ListedFile[];
   labels: ListedFile | null;
+  /** The sample submission, where the archive has one. */
+  sample?: ListedFile;
 }
 
 export interface DownloadPartArgs extends Source {
@@ -61,6 +63,8 @@ export interface DownloadedPart extends ArchivePart {
 export interface DownloadLabelsArgs extends Source {
   folder: string;
   file: ListedFile;
+  /** Its name in the store; `labels.csv` unless given. */
+  as?: string;
 }
 
 /** `labels.csv` in the store, unwrapped and checked: header `image,level`, levels 0–4, no name twice. */

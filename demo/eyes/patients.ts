@@ -132,7 +132,7 @@ export function makePatient(seed: number, index: number, mix: StageMix): Patient
   };
 }
 
-/** Patients 0 to `count` − 1. */
-export function makePatients(seed: number, count: number, mix: StageMix): Patient[] {
-  return Array.from({ length: count }, (_, index) => makePatient(seed, index, mix));
+/** `count` patients from the one at index `first` on. */
+export function makePatients(seed: number, count: number, mix: StageMix, first = 0): Patient[] {
+  return Array.from({ length: count }, (_, index) => makePatient(seed, first + index, mix));
 }

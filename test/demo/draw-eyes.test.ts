@@ -7,6 +7,7 @@ import { type DrawingProgress, drawEyes } from '../../activities/download/draw-e
 import type { DrawEyesArgs, DrawnEyes } from '../../activities/download/types.ts';
 import { pipelineInputSchema } from '../../config/input.ts';
 import { cutIntoParts } from '../../demo/archive.ts';
+import { makePatients } from '../../demo/eyes/patients.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 
 const input = pipelineInputSchema.parse({ synthetic: { seed: 5 } });
@@ -114,6 +115,25 @@ describe('drawEyes', () => {
       archive: { ...input.archive, parts: 2, labels: null },
     });
     expect(Object.keys(outputs)).toEqual(['train.zip.001.zip', 'train.zip.002.zip']);
+  });
+
+  it('draws an archive to be scored of other patients, with a sample submission that names them and no grade', async () => {
+    const prefix = 'stages/synthetic/test';
+    const { outputs } = await drawEyes(services, {
+      ...{ prefix, synthetic: { ...synthetic, patients: 2, first: 6 } },
+      archive: { ...input.archive, name: 'test.zip', parts: 1, labels: null, sample: 'sampleSubmission.csv' },
+    });
+    expect(Object.keys(outputs)).toEqual(['test.zip.001.zip', 'sampleSubmission.csv.zip']);
+    const inside = async (name: string) =>
+      (await unzipper.Open.buffer(await services.store.get(`${prefix}/files/${name}.zip`))).files[0]!.buffer();
+    const eyes = makePatients(5, 2, synthetic.stages, 6).flatMap(patient => patient.eyes.map(({ name }) => name));
+    expect((await inside('sampleSubmission.csv')).toString()).toBe(
+      `image,level\n${eyes.map(name => `${name},0\n`).join('')}`,
+    );
+    const { files } = await unzipper.Open.buffer(await inside('test.zip.001'));
+    expect(files.map(({ path }) => path)).toEqual(['test/', ...eyes.map(name => `test/${name}.jpeg`)]);
+    const trained = makePatients(5, 6, synthetic.stages).flatMap(patient => patient.eyes.map(({ name }) => name));
+    expect(eyes.filter(name => trained.includes(name))).toEqual([]);
   });
 });
 
