@@ -4,7 +4,7 @@ import type { Artifact } from './store.ts';
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
 /** Names under `stages/`. The four trainings and the four-heads one share `train`; the key tells them apart. */
-export type StageFolder = 'synthetic' | 'download' | 'prepare' | 'label' | 'train' | 'segment' | 'regress';
+export type StageFolder = 'synthetic' | 'download' | 'prepare' | 'label' | 'train' | 'segment' | 'regress' | 'score';
 
 export interface Manifest {
   schemaVersion: 1;

@@ -4,6 +4,7 @@ import { createImageActivities } from '../activities/images/index.ts';
 import { createLabelActivities } from '../activities/labels/index.ts';
 import { createRegressionActivities } from '../activities/regression/index.ts';
 import { createRunActivities } from '../activities/run/index.ts';
+import { createScoringActivities } from '../activities/scoring/index.ts';
 import type { ActivityServices } from '../activities/services.ts';
 
 export function cpuActivities(services: ActivityServices): object {
@@ -13,6 +14,7 @@ export function cpuActivities(services: ActivityServices): object {
     ...createImageActivities(services),
     ...createLabelActivities(services),
     ...createRegressionActivities(services),
+    ...createScoringActivities(services),
   };
 }
 

@@ -5,6 +5,7 @@ import type { ImageActivities } from '../activities/images/types.ts';
 import type { LabelActivities } from '../activities/labels/types.ts';
 import type { RegressionActivities } from '../activities/regression/types.ts';
 import type { RunActivities } from '../activities/run/types.ts';
+import type { ScoringActivities } from '../activities/scoring/types.ts';
 import type { TrainingActivities } from '../activities/training/types.ts';
 import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE } from './names.ts';
 
@@ -24,6 +25,7 @@ export const downloadActivities = proxyActivities<DownloadActivities>({ ...long,
 export const imageActivities = proxyActivities<ImageActivities>(long);
 export const labelActivities = proxyActivities<LabelActivities>(long);
 export const regressionActivities = proxyActivities<RegressionActivities>(long);
+export const scoringActivities = proxyActivities<ScoringActivities>(long);
 /** No schedule-to-start timeout: hours of waiting for a graphics card are normal. */
 export const trainingActivities = proxyActivities<TrainingActivities>({
   ...long,

@@ -1,8 +1,11 @@
 /** Queries, updates and signals: how a run is watched and steered. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Progress, ProgressMessage } from './progress.ts';
+import type { ScoringProgress } from './scoring-progress.ts';
 
 export const progressQuery = defineQuery<Progress>('progress');
+/** The same of a scoring. */
+export const scoringQuery = defineQuery<ScoringProgress>('progress');
 
 /** What a steering request comes to: the plan that is now in force. */
 export interface SteeringAnswer {

@@ -58,6 +58,6 @@ function fellowMeans(
 }
 
 /** `10_left` ↔ `10_right` */
-function fellowOf(image: string): string {
+export function fellowOf(image: string): string {
   return image.endsWith('_left') ? image.replace(/_left$/, '_right') : image.replace(/_right$/, '_left');
 }

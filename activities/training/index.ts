@@ -18,6 +18,7 @@ import { Pace, type StoringTime } from './pace.ts';
 import { probeNetwork } from './probe.ts';
 import { dropPairs, hold, holdMore } from './retention.ts';
 import { CaffeError } from './run-caffe.ts';
+import { findSnapshot, scoreDatabase } from './score-archive.ts';
 import { trainSegment } from './segment.ts';
 import { readSegment, segmentPrefix } from './segment-record.ts';
 import type {
@@ -169,6 +170,11 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     },
     scoreImages: args => withHeartbeat<JudgingProgress, ScoredImages>((report, signal) => score(args, report, signal)),
     collectCurves: args => withHeartbeat(() => collect(args)),
+    findSnapshot: args => withHeartbeat(() => findSnapshot(services, args)),
+    scoreDatabase: args =>
+      withHeartbeat<JudgingProgress, ScoredImages>((report, signal) =>
+        scoreDatabase(services, cards, args, report, signal),
+      ),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { PipelineInput } from '../../config/input.ts';
 import type { Artifact } from '../../storage/store.ts';
+import type { BuiltDatabase } from '../labels/types.ts';
 
 /** Thresholds a network is trained on: `[k]` for the split <0..k>/<k+1..4>, `[0,1,2,3]` for four heads. */
 export type Heads = number[];
@@ -140,9 +141,29 @@ export interface ScoreArgs extends TrainingArgs {
 }
 
 export interface ScoredImages {
-  /** `<prefix>/scores.csv`: `image,version,level,fold,p<k>…` for every record of the validation and test folds. */
+  /** `<prefix>/scores.csv`: `image,version,level,fold,p<k>…` for every record of the validation and test folds; of pictures without grades `image,version,p<k>…`. */
   scores: Artifact;
   records: number;
+}
+
+export interface FindSnapshotArgs extends TrainingArgs {
+  /** `stages/train/<key>` of the finished training. */
+  train: string;
+}
+
+export interface FoundSnapshot {
+  /** Key of the segment. */
+  snapshot: string;
+  epoch: number;
+}
+
+export interface ScoreDatabaseArgs extends TrainingArgs {
+  /** `stages/score/<key>` */
+  prefix: string;
+  snapshot: string;
+  /** Which records the database holds. */
+  plan: Artifact;
+  database: BuiltDatabase;
 }
 
 export interface CollectCurvesArgs extends TrainingArgs {
@@ -170,4 +191,8 @@ export interface TrainingActivities {
    * ISO 8601.
    */
   collectCurves(args: CollectCurvesArgs): Promise<Artifact>;
+  /** The snapshot that a finished training has chosen. Final `BadInput` when it is no longer in the store. */
+  findSnapshot(args: FindSnapshotArgs): Promise<FoundSnapshot>;
+  /** Probabilities of that snapshot on a database of pictures without grades: `<prefix>/<training>-<database>.csv`. */
+  scoreDatabase(args: ScoreDatabaseArgs): Promise<ScoredImages>;
 }

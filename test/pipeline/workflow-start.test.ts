@@ -13,7 +13,10 @@ import { choosePort } from '../../cli/ports.ts';
 import { createFileStore } from '../../storage/file.ts';
 import { runChild } from '../../system/child-process.ts';
 import type { Progress } from '../../workflows/progress.ts';
+import type { ScoreArchiveArgs } from '../../workflows/score-archive.ts';
+import type { ScoringProgress } from '../../workflows/scoring-progress.ts';
 import type { SteeringAnswer } from '../../workflows/signals.ts';
+import { writeArchiveOf } from '../scoring/own-pictures.ts';
 import { eventually } from '../support/command.ts';
 import { TINY } from '../support/tiny.ts';
 
@@ -142,6 +145,75 @@ describe('temporal workflow start', () => {
     120_000,
   );
 
+  test('scoreArchive gives unseen pictures the stages that the run itself gives them, as the competition wants them', async () => {
+    const store = await createFileStore(join(out.path, 'store'));
+    const { stages } = await client.workflow.getHandle(RUN).result();
+    const text = async (key: string) => (await store.get(key)).toString().trimEnd().split('\n');
+    const own = (await text(`runs/${RUN}/report/predictions.csv`)).slice(1).map(line => line.split(','));
+    const held = new Map(own.map(([image, , , ...figures]) => [image!, figures.map(Number)]));
+    const images = [...held.keys()];
+    const both = images.filter(image => image.endsWith('_left') && held.has(image.replace('_left', '_right')));
+    const damaged = both[0]!;
+    const source = join(folder, 'unseen');
+    const archive = { folder: source, images, damaged: [damaged], parts: 2 };
+    await writeArchiveOf(store, `stages/download/${stages.download}`, archive);
+
+    const id = `${RUN}-test`;
+    const request = { run: RUN, archive: { parts: 2 }, source: `file:${source}`, maxQuarantined: 0.1 };
+    const { code, said } = await cli(
+      ...['workflow', 'execute', '--type', 'scoreArchive', '--task-queue', 'retinopathy'],
+      ...['--workflow-id', id, '--input', JSON.stringify(request)],
+    );
+    expect(code, said).toBe(0);
+
+    const submission = (await text(`runs/${id}/report/submission.csv`)).map(line => line.split(','));
+    expect(submission.map(([image]) => image)).toEqual(['image', ...images]);
+    const levels = new Map(submission.slice(1).map(([image, level]) => [image!, Number(level)]));
+    const lines = (await text(`runs/${id}/report/predictions.csv`)).slice(1).map(line => line.split(','));
+    for (const [image, ...figures] of lines) {
+      const [p0, p1, p2, p3, expected, level] = figures.map(Number) as [number, number, number, number, number, number];
+      expect(levels.get(image!)).toBe(level);
+      if (image === damaged) {
+        expect(figures).toEqual(['', '', '', '', '', String(levels.get(damaged.replace('_left', '_right'))), 'fellow']);
+        continue;
+      }
+      const known = held.get(image!)!;
+      // Other pictures stand beside it in its batch: the last of the six digits that Caffe prints may differ.
+      for (const [i, value] of [p0, p1, p2, p3, expected].entries()) expect(value).toBeCloseTo(known[i]!, 4);
+      expect([level, figures.at(-1)]).toEqual([known[5], 'networks']);
+    }
+    const { counts } = await client.workflow.getHandle(id).result();
+    const unseen = images.length - 1;
+    expect(counts).toMatchObject({ pictures: unseen, quarantined: 1, byNetworks: unseen, byFellow: 1, byMajority: 0 });
+    const { state, steps } = (await client.workflow.getHandle(id).query('progress')) as ScoringProgress;
+    expect([state, ...Object.values(steps).map(step => step.state)]).toEqual(['finished', 'done', 'done', 'done']);
+    expect(steps.score).toMatchObject({ done: 4, of: 4 });
+  }, 120_000);
+
+  test('scoreArchive refuses at once what it cannot score', async () => {
+    const score = async (id: string, args: ScoreArchiveArgs) => {
+      const handle = await client.workflow.start('scoreArchive', {
+        ...{ workflowId: id, taskQueue: 'retinopathy', args: [args] },
+      });
+      const failure = await handle.result().catch(error => error);
+      return (failure.cause.cause ?? failure.cause).message;
+    };
+    expect(await score('score-nothing', {})).toMatch(/^Expected `run` to name a finished run, got nothing: start /);
+    expect(await score('score-none', { run: 'nobody' })).toMatch(/^Expected a run nobody in file:.*, got none/);
+    // In its long form that run goes on to its end.
+    if (!LONG) {
+      const half = await score('score-half', { run: `${RUN}-images.size` });
+      expect(half).toMatch(/^Expected stage (train-.*|regress) of run .* to be finished, got none/);
+    }
+    // The archive of one set of pictures, and the sample of another.
+    const source = join(folder, 'unseen');
+    await writeFile(join(source, 'sampleSubmission.csv'), 'image,level\n1_left,0\n');
+    const wrong = { run: RUN, archive: { parts: 2 }, source: `file:${source}`, maxQuarantined: 0.1 };
+    expect(await score('score-wrong', wrong)).toMatch(
+      /^Expected test\.zip to hold the 1 pictures of the sample submission, got 1 missing \(1_left\), \d+ that the sample does not name/,
+    );
+  }, 60_000);
+
   test('stopEarly ends one split with its epoch, extend gives the others more; both are keyed as what they are', async () => {
     const run = `${RUN}-steered`;
     const handle = await client.workflow.start('retinopathyPipeline', {
@@ -190,7 +262,7 @@ describe('temporal workflow start', () => {
       '/regress',
     ];
     const steered = ['-steered', '-steered/train-0-vs-1234', '-steered/train-01-vs-234'];
-    for (const id of [...children, ...steered]) {
+    for (const id of [...children, ...steered, '-test', '-test/download', '-test/prepare']) {
       const history = await client.workflow.getHandle(RUN + id).fetchHistory();
       await Worker.runReplayHistory(
         { workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)) },

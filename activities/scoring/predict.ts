@@ -1,0 +1,57 @@
+/** From the scores of an archive's pictures to their stages, by the regression of the run whose networks have scored. Pure. */
+import { parse } from 'csv-parse/sync';
+import { stageOf } from '../regression/cuts.ts';
+import { joinScores, type ScoredEye, type ScoreTable } from '../regression/eyes.ts';
+import { buildFeatures } from '../regression/features.ts';
+import { settingsOf } from '../regression/fit.ts';
+import type { Judgement } from '../regression/metrics.ts';
+import { predictLinear } from '../regression/ridge.ts';
+import type { WriteSubmissionArgs } from './types.ts';
+
+/** An eye with what the regression makes of it. */
+export interface ScoredPicture extends Pick<ScoredEye, 'image' | 'p'> {
+  expected: number;
+  level: number;
+}
+
+/** Grade and fold that no picture here has; what joins them wants some. */
+const UNGRADED = { level: 0, fold: 'test' } as const;
+
+/** The tables of one training, `image,version,p<k>…`, as one. */
+export function parseArchiveScores(tables: readonly Uint8Array[], name: string): ScoreTable {
+  const records = tables.flatMap(
+    table => parse(Buffer.from(table), { columns: true, skip_empty_lines: true }) as Record<string, string>[],
+  );
+  const columns = Object.keys(records[0] ?? {}).filter(column => /^p[0-3]$/.test(column));
+  return {
+    name,
+    splits: columns.map(column => Number(column.slice(1))),
+    rows: records.map(row => ({
+      ...{ image: row.image ?? '', version: row.version ?? '' },
+      ...UNGRADED,
+      p: columns.map(column => Number(row[column])),
+    })),
+  };
+}
+
+/**
+ * The stage of each picture that was scored: mean over its versions, then the run's weights and cuts.
+ * @throws InconsistentScores when a training lacks a picture that another has scored, or a split is missing
+ */
+export function predictStages(
+  tables: readonly ScoreTable[],
+  model: Pick<Judgement['regression'], 'features' | 'weights' | 'intercept' | 'cuts'>,
+  regression: WriteSubmissionArgs['regression'],
+): ScoredPicture[] {
+  const images = new Set(tables.flatMap(({ rows }) => rows.map(({ image }) => image)));
+  const folds = [...images].map(image => ({ image, patient: '', ...UNGRADED, version: null }));
+  const eyes = joinScores(folds, tables);
+  const { names, rows } = buildFeatures(eyes, settingsOf(regression));
+  if (names.join() !== model.features.join()) {
+    throw new TypeError(`Expected the regression to use ${names.join(', ')}, got one of ${model.features.join(', ')}`);
+  }
+  return eyes.map(({ image, p }, i) => {
+    const expected = predictLinear(model, rows[i]!);
+    return { image, p, expected, level: stageOf(expected, model.cuts) };
+  });
+}

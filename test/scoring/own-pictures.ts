@@ -1,0 +1,39 @@
+/** A folder with an archive to score, made of the pictures of a run: what its networks say of them is known. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import unzipper from 'unzipper';
+import type { Manifest } from '../../storage/manifest.ts';
+import type { ArtifactStore } from '../../storage/store.ts';
+import { zipOf } from '../download/world.ts';
+
+/**
+ * Writes `test.zip.001` … and `sampleSubmission.csv` into the folder, which is made.
+ * @param download `stages/download/<key>` of the run
+ * @param images by name; of a `damaged` one the archive holds no JPEG
+ */
+export async function writeArchiveOf(
+  store: ArtifactStore,
+  download: string,
+  { folder, images, damaged, parts }: { folder: string; images: string[]; damaged: string[]; parts: number },
+): Promise<void> {
+  const { outputs } = JSON.parse((await store.get(`${download}/manifest.json`)).toString()) as Manifest;
+  const names = Object.keys(outputs).filter(name => name.startsWith('train.zip.'));
+  const pieces = names.sort().map(async name => {
+    const { key, offset = 0, size } = outputs[name]!;
+    return store.get(key, { offset, length: size });
+  });
+  const { files } = await unzipper.Open.buffer(Buffer.concat(await Promise.all(pieces)));
+  const jpegs: Record<string, Buffer> = {};
+  for (const image of images) {
+    const file = files.find(({ path }) => path === `train/${image}.jpeg`)!;
+    jpegs[`test/${image}.jpeg`] = damaged.includes(image) ? Buffer.from('no JPEG') : await file.buffer();
+  }
+  const zip = await zipOf(jpegs, true);
+  const piece = Math.ceil(zip.length / parts);
+  await mkdir(folder);
+  for (let n = 0; n < parts; n++) {
+    await writeFile(join(folder, `test.zip.00${n + 1}`), zip.subarray(n * piece, (n + 1) * piece));
+  }
+  const sample = images.map(image => `${image},0\n`).join('');
+  await writeFile(join(folder, 'sampleSubmission.csv'), `image,level\n${sample}`);
+}
