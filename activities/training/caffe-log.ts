@@ -39,7 +39,8 @@ const MESSAGES: [RegExp, Reader][] = [
   [/^Snapshotting solver state to (?:binary proto|HDF5) file (\S+)/, m => ({ kind: 'state', file: m[1]! })],
   [/^(?:Restoring previous solver status from|Resuming from) (\S+)/, m => ({ kind: 'restored', file: m[1]! })],
   [/^Optimization stopped early\./, () => ({ kind: 'stoppedEarly' })],
-  [/^Optimization Done\./, () => ({ kind: 'done' })],
+  // NVCaffe's goes on: `Optimization Done in 2m 11s`.
+  [/^Optimization Done\b/, () => ({ kind: 'done' })],
   [/^Processed (\d+) files\./, m => ({ kind: 'processed', files: Number(m[1]) })],
 ];
 

@@ -47,16 +47,30 @@ describe('the log of a training', () => {
 
   test('NVCaffe', () => {
     expect(events('nvcaffe-train')).toEqual([
-      { kind: 'restored', file: 'snapshot/net_iter_5521.solverstate' },
-      { kind: 'iteration', iteration: 5525, loss: 0.517 },
+      { kind: 'restored', file: 'snapshot/net_iter_5520.solverstate' },
+      { kind: 'iteration', iteration: 5520, loss: 0.517 },
       { kind: 'output', net: 'train', name: 'loss3/loss', value: 0.49 },
+      { kind: 'rate', iteration: 5520, rate: 0.01 },
+      { kind: 'iteration', iteration: 5525, loss: Infinity },
+      { kind: 'output', net: 'train', name: 'loss3/loss', value: Infinity },
       { kind: 'rate', iteration: 5525, rate: 0.01 },
-      { kind: 'iteration', iteration: 5530, loss: Infinity },
-      { kind: 'output', net: 'test', name: 'accuracy', value: 0.81 },
+      { kind: 'iteration', iteration: 5530, loss: 0.503 },
+      { kind: 'output', net: 'train', name: 'loss3/loss', value: 0.47 },
       { kind: 'snapshot', file: 'snapshot/net_iter_5530.caffemodel' },
       { kind: 'state', file: 'snapshot/net_iter_5530.solverstate' },
+      { kind: 'iteration', iteration: 5530, loss: 0.503 },
+      { kind: 'output', net: 'test', name: 'accuracy', value: 0.81 },
       { kind: 'done' },
     ]);
+    expect(logOf('nvcaffe-train')).toMatchObject({ done: true, stoppedEarly: false, iteration: 5530, rate: 0.01 });
+  });
+
+  test.each(['[0]', '[1.0]'])('NVCaffe on device %s', device => {
+    const said = (words: string) => parseLogLine(`I1122 20:34:39.304101 31909 solver.cpp:337] ${words}`);
+    expect(said(`    ${device} Iteration 3 (61 iter/s, 0.08s/5 iter), 0.5/30ep, loss = -nan`)).toEqual({
+      ...{ kind: 'iteration', iteration: 3, loss: Number.NaN },
+    });
+    expect(said(`${device} Optimization stopped early.`)).toEqual({ kind: 'stoppedEarly' });
   });
 
   test('a curve is thinned at even distances, its last point kept', () => {
