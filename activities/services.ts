@@ -12,6 +12,13 @@ export interface Caffe {
   env: Record<string, string>;
 }
 
+export interface GraphicsCard {
+  /** What Caffe's `--gpu` takes. */
+  number: number;
+  /** For people: `Tesla T4, compute capability 7.5, 15360 MiB`; empty where nobody told. */
+  about: string;
+}
+
 export interface ActivityServices {
   store: ArtifactStore;
   log: Logger;
@@ -25,6 +32,6 @@ export interface ActivityServices {
   env: NodeJS.ProcessEnv;
   /** Base URL of this worker's own Kaggle-compatible server on loopback for the made-up eyes under `prefix` in the store; starts it on the first call. */
   syntheticUrl(prefix: string): Promise<string>;
-  /** Graphics cards for training; none trains on the CPU. */
-  gpu?: number;
+  /** Graphics cards that this worker's Caffe is to train on; none trains on the CPU. Looked for at the first call. */
+  cards(): Promise<readonly GraphicsCard[]>;
 }

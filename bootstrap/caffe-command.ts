@@ -1,7 +1,7 @@
 /** What is called Caffe: how its tools are run, and whether they answer. */
 import { basename, dirname, join } from 'node:path';
 import type { Caffe } from '../activities/services.ts';
-import { runChild } from '../system/child-process.ts';
+import { runContained } from '../system/container.ts';
 import { which } from '../system/which.ts';
 import { reasonOf } from './missing-tool.ts';
 import { isHaswellOrLater } from './processor.ts';
@@ -19,6 +19,9 @@ const TOOLS: readonly CaffeTool[] = ['caffe', 'convert_imageset', 'compute_image
  */
 const ENV = { GLOG_logtostderr: '1', OPENBLAS_NUM_THREADS: '1', OMP_NUM_THREADS: '1' };
 
+/** CUDA counts the quickest card first; NVIDIA's own tool, and so RETINOPATHY_GPUS, by the slots they are in. */
+const CARD_ORDER = 'CUDA_DEVICE_ORDER';
+
 /**
  * OpenBLAS picks its kernels by the processor, and other kernels give other bits. A run that moves from machine to machine
  * must agree with itself: so the kernels are those that every x86 processor since 2013 can run, unless this setting names
@@ -34,7 +37,7 @@ export function programCommand(caffe: string): CaffeCommand {
 
 /**
  * The setting CAFFE: a command line that ends in the program `caffe`, whose other tools have their own names in the same
- * place, e.g. `/opt/caffe/build/tools/caffe` or `docker run --rm some/image caffe`.
+ * place, e.g. `/opt/caffe/build/tools/caffe` or `docker run --gpus all some/image caffe`.
  * @throws when it ends in anything else
  */
 export function parseCommand(line: string): CaffeCommand {
@@ -60,7 +63,8 @@ export async function verifyCaffe(
   signal?: AbortSignal,
 ): Promise<Caffe | string> {
   const kernels = env[CORE_TYPE] || ((await isHaswellOrLater()) ? COMMON_CORE_TYPE : undefined);
-  const caffeEnv = { ...ENV, ...(kernels && { [CORE_TYPE]: kernels }) };
+  const order = { [CARD_ORDER]: env[CARD_ORDER] || 'PCI_BUS_ID' };
+  const caffeEnv = { ...ENV, ...order, ...(kernels && { [CORE_TYPE]: kernels }) };
   const answers = await Promise.all(
     TOOLS.map(tool => askVersion(command(tool), tool, { ...env, ...caffeEnv }, signal)),
   );
@@ -89,8 +93,9 @@ async function askVersion(
   // A first start may have to load hundreds of megabytes from a slow disk.
   const limit = AbortSignal.timeout(60_000);
   try {
-    const exit = await runChild([...command, '--version'], {
+    const exit = await runContained([...command, '--version'], {
       env,
+      owner: 'version',
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     const version = exit.tail.find(line => new RegExp(`^${tool}(\\.bin)?( version .+)?$`).test(line));

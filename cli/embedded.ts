@@ -1,6 +1,5 @@
 /** The embedded installation of one out folder: Temporal's dev server with its Web UI, and the workers, each a child process. */
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
@@ -155,16 +154,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
             ready = resolve;
           });
           const launcher = fileURLToPath(new URL('./start.mjs', import.meta.url));
-          const slots = { RETINOPATHY_SLOTS: String(availableParallelism()) };
-          await supervise(
-            `worker-${role}`,
-            role,
-            [process.execPath, launcher, 'worker', role],
-            { ...workerEnv, ...slots },
-            line => {
-              if (line === READY_LINE) ready();
-            },
-          );
+          await supervise(`worker-${role}`, role, [process.execPath, launcher, 'worker', role], workerEnv, line => {
+            if (line === READY_LINE) ready();
+          });
           await Promise.race([polls, broken]);
         }),
       );

@@ -1,5 +1,5 @@
 /** One worker process: connects, registers what its role does, runs until it is told to stop. */
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ActivityServices } from '../activities/services.ts';
@@ -8,11 +8,12 @@ import { temporalService } from './connection.ts';
 import { cpuActivities, transferActivities } from './cpu.ts';
 import { Departure } from './departure.ts';
 import { FailurePolicy } from './failure-policy.ts';
-import { gpuActivities } from './gpu.ts';
+import { gpuActivities, gpuSlots } from './gpu.ts';
 import { leaveWhenIdle, parseIdleTime } from './idle.ts';
 import { createLogger, temporalLogger } from './logger.ts';
 import { READY_LINE, type Role } from './roles.ts';
 import { openServices } from './services.ts';
+import { slotsOf } from './slots.ts';
 import { watchesSpot, watchSpotNotices } from './spot-notice.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -23,8 +24,8 @@ const TRANSFERS = 8;
 
 /**
  * Runs a worker until SIGTERM or SIGINT, or until its machine is about to be taken away, or nothing is to do for long.
- * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the cores),
- *   RETINOPATHY_EXIT_WHEN_IDLE (never), AWS_EC2_METADATA_SERVICE_ENDPOINT
+ * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the graphics cards of a gpu worker, else
+ *   the cores), RETINOPATHY_GPUS, RETINOPATHY_EXIT_WHEN_IDLE (never), AWS_EC2_METADATA_SERVICE_ENDPOINT
  * @throws Error with one line for a person when the service or the store cannot be reached, or a setting is wrong
  */
 export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<void> {
@@ -43,7 +44,8 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
   try {
     const services = role === 'workflow' ? undefined : await openServices(role, log, env);
     try {
-      for (const options of workerOptions(role, env, services, departure)) {
+      const slots = role === 'gpu' && services ? await gpuSlots(services, log, env) : slotsOf(env);
+      for (const options of workerOptions(role, slots, services, departure)) {
         workers.push(
           await Worker.create({
             connection,
@@ -81,7 +83,7 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
 /** A worker for each queue that the role polls. */
 function workerOptions(
   role: Role,
-  env: NodeJS.ProcessEnv,
+  slots: number,
   services: ActivityServices | undefined,
   departure: Departure,
 ): Omit<WorkerOptions, 'connection'>[] {
@@ -90,7 +92,6 @@ function workerOptions(
     // Each cached workflow costs memory outside the V8 heap.
     return [{ taskQueue: TASK_QUEUE, workflowsPath, maxCachedWorkflows: 20 }];
   }
-  const slots = slotsOf(env);
   if (role === 'gpu') return [activityWorker(GPU_TASK_QUEUE, gpuActivities(services), slots, departure)];
   return [
     activityWorker(TASK_QUEUE, cpuActivities(services), slots, departure),
@@ -117,14 +118,6 @@ function activityWorker(
       ],
     },
   };
-}
-
-/** @throws Error with one line for a person */
-function slotsOf(env: NodeJS.ProcessEnv): number {
-  const text = env.RETINOPATHY_SLOTS ?? String(availableParallelism());
-  const slots = Number(text);
-  if (Number.isInteger(slots) && slots >= 1) return slots;
-  throw new Error(`Expected RETINOPATHY_SLOTS to be an integer from 1, got \`${text}\``);
 }
 
 /** @returns ms; undefined where the worker stays. @throws Error with one line for a person */

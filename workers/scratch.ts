@@ -1,16 +1,17 @@
 /** Folders of a worker process for temporary files; those of dead processes are removed. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /**
  * Makes `<root>/scratch/<role>-<pid>` and `<root>/cache`, with root = `RETINOPATHY_SCRATCH` or a folder in the system's
  * temporary one, and clears what killed workers left.
+ * @returns `isLeft`: whether a folder is that of a worker on this machine which is gone, or was before this one got its number
  */
 export async function openScratch(
   role: string,
   env: NodeJS.ProcessEnv,
-): Promise<{ scratch: string; cache: string; close(): Promise<void> }> {
+): Promise<{ scratch: string; cache: string; isLeft(folder: string): boolean; close(): Promise<void> }> {
   const root = env.RETINOPATHY_SCRATCH ?? join(tmpdir(), 'retinopathy');
   const cache = join(root, 'cache');
   const all = join(root, 'scratch');
@@ -19,10 +20,14 @@ export async function openScratch(
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true });
   for (const name of await readdir(all)) {
-    const pid = Number(name.split('-').at(-1));
-    if (!alive(pid)) await rm(join(all, name), { recursive: true, force: true });
+    if (!alive(pidOf(name))) await rm(join(all, name), { recursive: true, force: true });
   }
-  return { scratch, cache, close: () => rm(scratch, { recursive: true, force: true }) };
+  const isLeft = (folder: string) => folder === scratch || (dirname(folder) === all && !alive(pidOf(folder)));
+  return { scratch, cache, isLeft, close: () => rm(scratch, { recursive: true, force: true }) };
+}
+
+function pidOf(folder: string): number {
+  return Number(folder.split('-').at(-1));
 }
 
 function alive(pid: number): boolean {

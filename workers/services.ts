@@ -1,11 +1,14 @@
 /** Puts together what the activities of a worker get. */
 import type { Logger } from 'pino';
 import { failureKind, finalFailure } from '../activities/failures.ts';
-import type { ActivityServices, Caffe } from '../activities/services.ts';
+import type { ActivityServices, Caffe, GraphicsCard } from '../activities/services.ts';
+import { lacksCuda } from '../activities/training/trial.ts';
 import { findCaffe } from '../bootstrap/caffe.ts';
 import { MissingToolError } from '../bootstrap/missing-tool.ts';
 import { serveEyes } from '../demo/serve-eyes.ts';
 import { openStore } from '../storage/open.ts';
+import { removeLeftContainers } from '../system/container.ts';
+import { findCards } from './graphics-cards.ts';
 import { openScratch } from './scratch.ts';
 
 export interface WorkerServices extends ActivityServices {
@@ -29,15 +32,38 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
   });
   const folders = await openScratch(role, env);
   let caffe: Promise<Caffe> | undefined;
+  let cards: Promise<readonly GraphicsCard[]> | undefined;
   const servers = new Map<string, ReturnType<typeof serveEyes>>();
-  return {
+
+  async function provideCaffe(): Promise<Caffe> {
+    const found = await findCaffe({ env, report: line => log.info(line) });
+    const left = await removeLeftContainers(found.command('caffe', []), folders.isLeft, env);
+    if (left > 0) log.warn(`${left} containers of a worker that was killed are removed`);
+    return found;
+  }
+
+  async function provideCards(): Promise<readonly GraphicsCard[]> {
+    const found = await findCards(env).catch(error => {
+      // On its own a GPU worker is there for its cards; `npm start` and whoever only builds databases can do without.
+      if (role === 'gpu' && env.RETINOPATHY_EMBEDDED !== '1') throw error;
+      log.warn(error.message);
+      return [];
+    });
+    // Whoever names cards means them: that Caffe cannot use them is said when it is tried.
+    if (found.length === 0 || env.RETINOPATHY_GPUS || !(await lacksCuda(services))) return found;
+    const { version } = await services.caffe();
+    log.warn(`Training on the CPU beside ${found.length} graphics cards: ${version} was built without CUDA, set CAFFE`);
+    return [];
+  }
+
+  const services: WorkerServices = {
     store,
     log,
     env,
     scratch: folders.scratch,
     cache: folders.cache,
     caffe() {
-      caffe ??= findCaffe({ env, report: line => log.info(line) }).catch(error => {
+      caffe ??= provideCaffe().catch(error => {
         throw error instanceof MissingToolError ? finalFailure('BadInput', error.message) : error;
       });
       // A failure is not kept: somebody may supply Caffe while the worker runs.
@@ -45,6 +71,13 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
         caffe = undefined;
       });
       return caffe;
+    },
+    cards() {
+      cards ??= provideCards();
+      cards.catch(() => {
+        cards = undefined;
+      });
+      return cards;
     },
     async syntheticUrl(prefix) {
       let server = servers.get(prefix);
@@ -61,4 +94,5 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
       await folders.close();
     },
   };
+  return services;
 }

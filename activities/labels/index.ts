@@ -114,7 +114,7 @@ export function createLabelActivities(services: ActivityServices): LabelActiviti
         cwd: folder,
         signal,
         records,
-        encoded: training.encoded === 'auto' ? !services.gpu : training.encoded,
+        encoded: training.encoded === 'auto' ? (await services.cards()).length === 0 : training.encoded,
         mean: withMean,
         onProgress: done => report({ database: name, doing: 'records', done, of: records.length }),
       });

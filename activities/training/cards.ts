@@ -1,20 +1,28 @@
-/** Deals the graphics cards of this machine to activities, one each. */
+/** Deals the graphics cards of this worker to activities, one each. */
+import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
 
 export class Cards {
-  private readonly free: number[];
+  private readonly find: ActivityServices['cards'];
+  /** Numbers of the cards that nobody uses; undefined before the first use. */
+  private free: number[] | undefined;
 
-  constructor({ gpu = 0 }: Pick<ActivityServices, 'gpu'>) {
-    this.free = Array.from({ length: gpu }, (_, card) => card);
+  constructor({ cards }: Pick<ActivityServices, 'cards'>) {
+    this.find = cards;
   }
 
-  /** Runs `work` with the arguments that make Caffe use a card; none where there is no card, or all are taken by more slots than cards. */
+  /** Runs `work` with the arguments that make Caffe use a card of its own; none where this worker has no cards. */
   async use<Result>(work: (args: string[]) => Promise<Result>): Promise<Result> {
+    const cards = await this.find();
+    if (cards.length === 0) return work([]);
+    this.free ??= cards.map(({ number }) => number);
     const card = this.free.shift();
+    if (card === undefined)
+      throw finalFailure('Defect', `Expected a slot a graphics card, got more at work than the ${cards.length} cards`);
     try {
-      return await work(card === undefined ? [] : [`--gpu=${card}`]);
+      return await work([`--gpu=${card}`]);
     } finally {
-      if (card !== undefined) this.free.push(card);
+      this.free.push(card);
     }
   }
 }

@@ -44,7 +44,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
   async function plan(args: TrainingArgs, signal: AbortSignal): Promise<TrainingPlan> {
     const inputs = await readInputs(store, args);
     const origin = await originOf(inputs, args);
-    await probeNetwork(services, inputs, args, signal);
+    await probeNetwork(services, cards, inputs, args, signal);
     const segmentsPerEpoch = inputs.chain.databases.length;
     const { epochs } = args.training;
     const done: SegmentResult[] = [];

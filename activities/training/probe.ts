@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
+import type { Cards } from './cards.ts';
 import { pathOf, stated, type TrainingInputs } from './inputs.ts';
 import { FILES, probeNet, testNet } from './network.ts';
 import { printPrototxt } from './prototxt.ts';
@@ -11,6 +12,8 @@ import { probeSolver } from './solver.ts';
 import type { TrainingArgs } from './types.ts';
 import { inWorkspace, placeClassWeights } from './workspace.ts';
 
+/** What Caffe says of a graphics card says nothing of the network. */
+const NOT_THE_CARD = /^(?!.*(?:cuda|cublas|cudnn|curand|Failed to allocate \d+ bytes))/i;
 /** Two records: batch normalisation of one alone says little. */
 const RECORDS = 2;
 
@@ -20,6 +23,7 @@ const RECORDS = 2;
  */
 export async function probeNetwork(
   services: ActivityServices,
+  cards: Cards,
   inputs: TrainingInputs,
   { images: { size }, training: { weights } }: Pick<TrainingArgs, 'images' | 'training'>,
   signal: AbortSignal,
@@ -34,23 +38,17 @@ export async function probeNetwork(
     await placeClassWeights(inputs, folder);
     await writeFile(join(folder, FILES.net), printPrototxt(net));
     await writeFile(join(folder, FILES.solver), printPrototxt(probeSolver()));
-    await runCaffe(
-      'caffe',
-      ['train', `--solver=${FILES.solver}`, ...(weights === null ? [] : [`--weights=${pathOf(weights)}`])],
-      {
-        caffe,
-        cwd: folder,
-        signal,
-        onEvent: () => {},
-        final: /(?:)/,
-      },
-    ).catch(error => {
-      if (!(error instanceof CaffeError && error.code === DAMAGED_SNAPSHOT)) throw error;
-      throw finalFailure(
-        'BadInput',
-        `Expected \`training.weights\` to be a caffemodel, got a damaged one: ${weights}`,
-        error,
-      );
-    });
+    const start = weights === null ? [] : [`--weights=${pathOf(weights)}`];
+    const options = { caffe, cwd: folder, signal, onEvent: () => {}, final: NOT_THE_CARD };
+    await cards
+      .use(card => runCaffe('caffe', ['train', `--solver=${FILES.solver}`, ...start, ...card], options))
+      .catch(error => {
+        if (!(error instanceof CaffeError && error.code === DAMAGED_SNAPSHOT)) throw error;
+        throw finalFailure(
+          'BadInput',
+          `Expected \`training.weights\` to be a caffemodel, got a damaged one: ${weights}`,
+          error,
+        );
+      });
   });
 }

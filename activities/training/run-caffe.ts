@@ -1,5 +1,7 @@
 /** Runs a tool of Caffe and says why it ended. */
-import { runChild } from '../../system/child-process.ts';
+import { dirname } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { runContained } from '../../system/container.ts';
 import { finalFailure } from '../failures.ts';
 import type { Caffe } from '../services.ts';
 import { type LogEvent, parseLogLine } from './caffe-log.ts';
@@ -58,8 +60,12 @@ export async function runCaffe(
     code,
     signal: killedBy,
     tail,
-  } = await runChild(caffe.command(tool, args), {
+  } = await runContained(caffe.command(tool, args), {
     cwd,
+    // The scratch folder of the worker process.
+    owner: dirname(cwd),
+    labels: activityLabels(),
+    variables: [...Object.keys(caffe.env), 'CUDA_VISIBLE_DEVICES'],
     // Caffe leaves a log file for every process in the folder of temporary files, unless it is told where to write.
     env: { ...process.env, ...caffe.env, GLOG_logtostderr: '1' },
     signal,
@@ -87,4 +93,21 @@ export async function runCaffe(
   throw new CaffeError(`Expected ${tool} to end well, got ${end}${said ? `: ${said}` : ''}`, {
     code: /No space left on device/.test(said) ? 'ENOSPC' : KILLED[killedBy ?? code ?? ''],
   });
+}
+
+/** Whose work it is, for people who look at the engine's list of containers. */
+function activityLabels(): Record<string, string> {
+  let info: Context['info'];
+  try {
+    ({ info } = Context.current());
+  } catch {
+    // A worker that tries its Caffe runs no activity.
+    return {};
+  }
+  const { workflowExecution, activityType, attempt } = info;
+  return {
+    'retinopathy.workflow': workflowExecution?.workflowId ?? '',
+    'retinopathy.activity': activityType,
+    'retinopathy.attempt': String(attempt),
+  };
 }

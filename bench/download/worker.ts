@@ -46,6 +46,7 @@ const services: ActivityServices = {
   cache: '',
   caffe: refuse,
   syntheticUrl: refuse,
+  cards: refuse,
 };
 const activities = createDownloadActivities(services);
 const { archive } = pipelineInputSchema.parse({});

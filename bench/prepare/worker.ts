@@ -53,6 +53,7 @@ const services: ActivityServices = {
   cache: scratch,
   caffe: refuse,
   syntheticUrl: refuse,
+  cards: refuse,
 };
 const slots = availableParallelism();
 const { archive, images: defaults } = pipelineInputSchema.parse({});

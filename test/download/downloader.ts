@@ -10,6 +10,6 @@ const unneeded = async () => {
 const services = {
   store: await openStore(url),
   log: pino({ level: 'silent' }),
-  ...{ scratch: '', cache: '', env: {}, caffe: unneeded, syntheticUrl: unneeded },
+  ...{ scratch: '', cache: '', env: {}, caffe: unneeded, syntheticUrl: unneeded, cards: unneeded },
 };
 console.log(JSON.stringify(await activitiesOn(services, JSON.parse(settings)).part(argsFor(source))));

@@ -1,4 +1,6 @@
 /** The real Caffe for tests. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Caffe } from '../../activities/services.ts';
 import { findCaffe } from '../../bootstrap/caffe.ts';
 
@@ -8,4 +10,20 @@ let found: Promise<Caffe> | undefined;
 export function testCaffe(): Promise<Caffe> {
   found ??= findCaffe();
   return found;
+}
+
+/**
+ * Writes programs `caffe` and so on that run the real ones, as an installation has them.
+ * @param before a line of shell that `caffe` runs first, with its arguments as `$@`
+ * @returns the folder
+ */
+export async function caffePrograms(folder: string, before = ''): Promise<string> {
+  const { command } = await testCaffe();
+  await mkdir(folder, { recursive: true });
+  for (const tool of ['caffe', 'convert_imageset', 'compute_image_mean'] as const) {
+    const words = command(tool, []).map(word => `'${word}'`);
+    const script = `#!/bin/sh\n${tool === 'caffe' ? before : ''}\nexec ${words.join(' ')} "$@"\n`;
+    await writeFile(join(folder, tool), script, { mode: 0o755 });
+  }
+  return folder;
 }

@@ -29,6 +29,7 @@ export async function testServices(over: Partial<ActivityServices> = {}): Promis
     syntheticUrl: async () => {
       throw new Error('Expected no made-up eyes to be served here');
     },
+    cards: async () => [],
     ...over,
     close: () => rm(folder, { recursive: true, force: true }),
   };
