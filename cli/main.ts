@@ -111,6 +111,19 @@ program
     process.exitCode = await compare(runs, options);
   });
 
+program
+  .command('submit')
+  .description('hand a submission in to the competition, with the credentials of the download')
+  .argument('<file>', 'submission.csv, as `retinopathy score` writes it')
+  .requiredOption('--message <text>', 'what the list of submissions says beside it')
+  .option('--competition <name>', 'its name in its address', 'diabetic-retinopathy-detection')
+  .option('--source <source>', 'kaggle, or the URL of a Kaggle-compatible server', 'kaggle')
+  .addHelpText('after', '\nExample:\n  retinopathy submit run/test/submission.csv --message "GoogLeNet, 30 epochs"')
+  .action(async (file, options) => {
+    const { submit } = await import('./submit.ts');
+    process.exitCode = await submit(file, options);
+  });
+
 const exporting = program.command('export').description("a run's pictures and lists in the form of other tools");
 exporting
   .command('digits')

@@ -5,6 +5,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { etagOf, LAUNCH_DATE, type ServedFile, serveObject } from './kaggle-storage.ts';
+import {
+  isUploadPath,
+  SUBMISSION_CALLS,
+  type Submission,
+  type SubmissionCall,
+  Submissions,
+} from './kaggle-submissions.ts';
 import { type BodyFaults, type Misbehaviour, type OwnAnswer, refusal, storageError } from './misbehaviour.ts';
 import { PIECE, sendBody } from './send-body.ts';
 import { isStoragePath, signedAddresses } from './signed-addresses.ts';
@@ -40,6 +47,8 @@ export interface KaggleServerOptions {
   onApiRequest?: (call: { method: string; body: Record<string, unknown> }) => Misbehaviour | undefined;
   /** The same for each request of the storage with a good address. */
   onStorageRequest?: (request: StorageRequest) => Misbehaviour | undefined;
+  /** The same for each upload of a submission; what has a status of its own is not taken. */
+  onUpload?: () => OwnAnswer | undefined;
 }
 
 export interface KaggleServer {
@@ -47,12 +56,15 @@ export interface KaggleServer {
   url: string;
   /** What was asked and sent so far. */
   served: { apiCalls: number; storageRequests: number; bodyBytes: number };
+  /** What was handed in so far. */
+  submissions: readonly Submission[];
   close(): Promise<void>;
 }
 
 const THREE_DAYS = 3 * 24 * 3600;
 const DEFAULT_PAGE = 20;
 const MAX_BODY = 64 << 10;
+const MAX_UPLOAD = 64 << 20;
 
 const ok = (json: unknown): OwnAnswer => ({
   headers: { 'content-type': 'application/json' },
@@ -62,6 +74,7 @@ const ok = (json: unknown): OwnAnswer => ({
 /** Starts the server on a free port of loopback. */
 export async function startKaggleServer(options: KaggleServerOptions): Promise<KaggleServer> {
   const addresses = signedAddresses(options.competition ?? 'any', options.addressForm ?? 'v4');
+  const submissions = new Submissions();
   const served = { apiCalls: 0, storageRequests: 0, bodyBytes: 0 };
   const files = () => (typeof options.files === 'function' ? options.files() : options.files);
 
@@ -76,12 +89,13 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
     // A client that uses the server as its proxy sends the whole address.
     const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
     if (isStoragePath(url.pathname)) return answerStorage(url, request, response);
+    if (isUploadPath(url.pathname)) return answerUpload(url, request, response);
     served.apiCalls += 1;
     const body = request.method === 'POST' ? await readJson(request) : Object.fromEntries(url.searchParams);
     const call = apiCall(request.method ?? 'GET', url.pathname, body);
     const odd = (call && options.onApiRequest?.(call)) ?? {};
-    const right = call ? answerApi(call, request, url) : refusal(404, 'Not Found');
-    await sendAnswer(response, isOwn(odd) ? odd : right, odd);
+    const right = () => (call ? answerApi(call, request, url) : refusal(404, 'Not Found'));
+    await sendAnswer(response, isOwn(odd) ? odd : right(), odd);
   }
 
   function answerApi(call: ApiCall, request: IncomingMessage, url: URL): OwnAnswer {
@@ -93,11 +107,12 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
     if (options.competition !== null && call.body.competitionName !== options.competition)
       return refusal(404, 'Not Found');
     if (call.method === 'ListDataFiles') return listPage(files(), call.body);
+    // The storage has another host than the API, as at Kaggle: a client must not carry its credentials across.
+    const storage = `http://${url.hostname === '127.0.0.1' ? 'localhost' : '127.0.0.1'}:${port}`;
+    if (call.method !== 'DownloadDataFile') return submissions.call(call.method, call.body, storage);
     const file = files().find(({ name }) => name === call.body.fileName);
     if (!file) return refusal(404, 'Not Found');
-    // The storage has another host than the API, as at Kaggle: a client must not carry its credentials across.
-    const host = url.hostname === '127.0.0.1' ? 'localhost' : '127.0.0.1';
-    const location = addresses.sign(`http://${host}:${port}`, file, options.addressSeconds ?? THREE_DAYS);
+    const location = addresses.sign(storage, file, options.addressSeconds ?? THREE_DAYS);
     return { status: 302, headers: { Location: location } };
   }
 
@@ -128,9 +143,19 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
     });
   }
 
+  async function answerUpload(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const odd = options.onUpload?.();
+    const bytes = await readBody(request, MAX_UPLOAD);
+    if (odd) return sendAnswer(response, odd);
+    const put = request.method === 'PUT';
+    const right = put ? submissions.upload(url, request.headers, bytes) : refusal(405, 'Method Not Allowed');
+    await sendAnswer(response, right);
+  }
+
   return {
     url: `http://127.0.0.1:${port}`,
     served,
+    submissions: submissions.list,
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve());
@@ -140,17 +165,18 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
 }
 
 interface ApiCall {
-  method: 'ListDataFiles' | 'DownloadDataFile' | 'IntrospectToken';
+  method: 'ListDataFiles' | 'DownloadDataFile' | 'IntrospectToken' | SubmissionCall;
   body: Record<string, unknown>;
 }
+
+const RPC = new RegExp(
+  String.raw`^(?:/api)?/v1/(?:competitions\.CompetitionApiService/(ListDataFiles|DownloadDataFile|${SUBMISSION_CALLS.join('|')})|security\.OAuthService/(IntrospectToken))$`,
+);
 
 /** The call behind an address of either API: RPC by POST, or the older REST by GET. */
 function apiCall(verb: string, path: string, body: Record<string, unknown>): ApiCall | undefined {
   if (verb === 'POST') {
-    const method =
-      /^(?:\/api)?\/v1\/(?:competitions\.CompetitionApiService\/(ListDataFiles|DownloadDataFile)|security\.OAuthService\/(IntrospectToken))$/.exec(
-        path,
-      );
+    const method = RPC.exec(path);
     return method ? { method: (method[1] ?? method[2]) as ApiCall['method'], body } : undefined;
   }
   const rest = /^\/api\/v1\/competitions\/data\/(list|download)\/([^/]+)(?:\/([^/]+))?$/.exec(path);
@@ -183,14 +209,19 @@ function authorized(header: string | undefined, token: string | null): boolean {
 }
 
 async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const body = await readBody(request, MAX_BODY);
+  return body.length === 0 ? {} : (JSON.parse(body.toString()) as Record<string, unknown>);
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > MAX_BODY) throw new Error(`Expected a body of at most ${MAX_BODY} bytes`);
+    if (length > limit) throw new Error(`Expected a body of at most ${limit} bytes`);
     chunks.push(chunk);
   }
-  return length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
+  return Buffer.concat(chunks);
 }
 
 /** Whether an answer of the test's own is to be sent in place of the right one. */

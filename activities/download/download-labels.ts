@@ -3,7 +3,7 @@ import { crc32c } from '../../storage/checksum.ts';
 import { bytesArtifact } from '../../storage/files.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
-import { parseLabels } from './labels.ts';
+import { type Labels, parseLabels } from './labels.ts';
 import { BadAnswer, type Patience, Transient, withRetries } from './retries.ts';
 import { type ArchiveSource, SourceChanged } from './source.ts';
 import type { DownloadedLabels } from './types.ts';
@@ -30,16 +30,24 @@ export interface LabelTools {
  */
 export async function downloadLabels(
   name: string,
-  { source, folder, as = 'labels.csv', store, patience, signal }: LabelTools,
+  { folder, as = 'labels.csv', store, ...tools }: LabelTools,
 ): Promise<DownloadedLabels> {
+  const { csv, rows, stages } = await readLabels(name, tools);
+  const normal = Buffer.from(csv);
+  const artifact = bytesArtifact(`archives/${folder}/${as}`, normal);
+  return { ...(await putBeside(store, artifact, normal)), rows, stages };
+}
+
+/** The table itself. @throws `BadLabels` naming the line */
+export async function readLabels(
+  name: string,
+  { source, patience, signal }: Pick<LabelTools, 'source' | 'patience' | 'signal'>,
+): Promise<Labels> {
   const bytes = await readWhole(name, source, patience, signal);
   // A table cannot begin like a zip, so that here the first bytes tell what no name has to.
   const isZip = bytes.subarray(0, ZIP.length).equals(ZIP);
   const table = isZip ? await unwrapSmall(name, bytes, LIMIT) : { name, data: bytes };
-  const { csv, rows, stages } = parseLabels(table.data, table.name);
-  const normal = Buffer.from(csv);
-  const artifact = bytesArtifact(`archives/${folder}/${as}`, normal);
-  return { ...(await putBeside(store, artifact, normal)), rows, stages };
+  return parseLabels(table.data, table.name);
 }
 
 /** Stores the bytes; under a name of their own where an earlier version of the source has left others, which may be in use. */

@@ -20,6 +20,8 @@ export interface Asked {
   credentials: Credentials;
   /** Credentials were kept back because the host is not one that may have them. */
   keptBack: boolean;
+  /** A submission was sent, nothing was asked for. */
+  submitting?: true;
 }
 
 /** Reads both shapes of Kaggle's errors: `{code, message}` and `{error: {code, message, status}}`; undefined where the body is none. */
@@ -37,7 +39,10 @@ export function kaggleError(refusal: Refusal, asked: Asked): Error {
   const { status } = refusal;
   const words = redact(refusal.message, asked.credentials.secrets).replace(/\s+/g, ' ').slice(0, 200);
   const got = `got ${status}${words ? ` (${words})` : ''}`;
-  const what = asked.file === undefined ? `the files of ${asked.competition}` : `${asked.file} of ${asked.competition}`;
+  const files =
+    asked.file === undefined ? `the files of ${asked.competition}` : `${asked.file} of ${asked.competition}`;
+  const what = asked.submitting ? `a submission to ${asked.competition}` : files;
+  const [serve, download] = asked.submitting ? ['take', 'send'] : ['serve', 'download'];
   if (status === 401) {
     return finalFailure(
       'AccessDenied',
@@ -47,23 +52,25 @@ export function kaggleError(refusal: Refusal, asked: Asked): Error {
   if (status === 403) {
     return finalFailure(
       'AccessDenied',
-      `Expected ${asked.host} to let ${who(asked)} download ${what}, ${got}: ` +
+      `Expected ${asked.host} to let ${who(asked)} ${download} ${what}, ${got}: ` +
         `accept the rules at https://www.kaggle.com/competitions/${asked.competition}/rules (a closed competition: through Late Submission), and verify the account's phone number`,
     );
   }
   if (status === 404) {
     return finalFailure(
       'BadInput',
-      `Expected ${what} at ${asked.host}, ${got}: check archive.competition and archive.name`,
+      asked.submitting
+        ? `Expected ${asked.host} to take ${what}, ${got}: is that the competition's name?`
+        : `Expected ${what} at ${asked.host}, ${got}: check archive.competition and archive.name`,
     );
   }
   if (status === 429) {
-    return new Transient(`Expected ${asked.host} to serve ${what}, ${got}: too many requests`, refusal.retryAfterMs);
+    return new Transient(`Expected ${asked.host} to ${serve} ${what}, ${got}: too many requests`, refusal.retryAfterMs);
   }
   if (status >= 500 || status === 408) {
-    return new Transient(`Expected ${asked.host} to serve ${what}, ${got}`, refusal.retryAfterMs);
+    return new Transient(`Expected ${asked.host} to ${serve} ${what}, ${got}`, refusal.retryAfterMs);
   }
-  return finalFailure('BadInput', `Expected ${asked.host} to serve ${what}, ${got}`);
+  return finalFailure('BadInput', `Expected ${asked.host} to ${serve} ${what}, ${got}`);
 }
 
 function who({ credentials }: Asked): string {

@@ -45,6 +45,14 @@ export function parseLabels(bytes: Uint8Array, from: string): Labels {
   return { csv, rows: rows.length, stages };
 }
 
+/** Names of the images of a table that `parseLabels` gave, in its order. */
+export function imagesOf({ csv }: Pick<Labels, 'csv'>): string[] {
+  return csv
+    .split('\n')
+    .slice(1, -1)
+    .map(line => line.slice(0, line.indexOf(',')));
+}
+
 function readRows(bytes: Uint8Array, from: string): { record: string[]; line: number }[] {
   try {
     const rows = parse(bytes, { bom: true, info: true, relaxColumnCount: true, skipEmptyLines: true, trim: true });

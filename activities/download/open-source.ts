@@ -11,7 +11,8 @@ import type { Patience } from './retries.ts';
 import type { ArchiveSource } from './source.ts';
 import type { ListFilesArgs } from './types.ts';
 
-const KAGGLE = 'https://api.kaggle.com';
+/** Where Kaggle's API is. */
+export const KAGGLE = 'https://api.kaggle.com';
 
 export interface SourceTools {
   services: ActivityServices;
@@ -52,7 +53,8 @@ export async function openSource(
   return kaggle(base, `${competition} at ${base.host}`, folder, credentials, !allowed);
 }
 
-function parseBase(address: string): URL {
+/** @throws `BadInput` for what is no address, or holds credentials */
+export function parseBase(address: string): URL {
   if (!URL.canParse(address))
     throw finalFailure(
       'BadInput',

@@ -1,7 +1,7 @@
 /** An archive without grades: what is to be scored, and what is handed in. */
 import { getArtifact, putBytes } from '../../storage/files.ts';
 import { runFolder } from '../../storage/key-names.ts';
-import { parseLabels } from '../download/labels.ts';
+import { imagesOf, parseLabels } from '../download/labels.ts';
 import { finalFailure } from '../failures.ts';
 import { withHeartbeat } from '../heartbeat.ts';
 import { parseQuarantine } from '../images/quarantine.ts';
@@ -26,11 +26,7 @@ const PREDICTIONS = 'predictions.csv';
 
 export function createScoringActivities({ store, log }: ActivityServices): ScoringActivities {
   async function namesOf(sample: PlanScoringArgs['sample']): Promise<string[]> {
-    const { csv } = parseLabels(await getArtifact(store, sample), sample.key);
-    return csv
-      .split('\n')
-      .slice(1, -1)
-      .map(line => line.slice(0, line.indexOf(',')));
+    return imagesOf(parseLabels(await getArtifact(store, sample), sample.key));
   }
 
   async function plan(args: PlanScoringArgs): Promise<PlannedScoring> {
@@ -68,16 +64,7 @@ export function createScoringActivities({ store, log }: ActivityServices): Scori
     const sample = await namesOf(args.sample);
     const eyes = fillSubmission(sample, new Map(predicted.map(({ image, level }) => [image, level])), majority);
     const csv = formatSubmission(eyes);
-    checked(() =>
-      checkNames(
-        SUBMISSION,
-        csv
-          .split('\n')
-          .slice(1, -1)
-          .map(line => line.slice(0, line.indexOf(','))),
-        sample,
-      ),
-    );
+    checked(() => checkNames(SUBMISSION, imagesOf({ csv }), sample));
     const counts = countLines(eyes);
     log.info(counts, 'submission written');
     return {

@@ -120,6 +120,30 @@ describe('Kaggle’s own client', () => {
     expect((await downloaded()).equals(bytes)).toBe(true);
   });
 
+  it('hands a submission in, byte for byte, and finds it again', async () => {
+    const kaggle = await serve();
+    const file = Buffer.from(`image,level\n${Array.from({ length: 5000 }, (_, n) => `${n}_left,${n % 5}\n`).join('')}`);
+    await writeFile(join(folder, 'submission.csv'), file);
+    const message = 'made-up eyes, small network';
+    const sent = await kaggle(['competitions', 'submit', 'eyes', '-f', 'submission.csv', '-m', message]);
+    expect(sent.code, sent.output).toBe(0);
+    expect(sent.output).toContain('Successfully submitted to eyes');
+    expect(sent.output).toContain('4 submissions remaining today.');
+    expect(server!.submissions).toMatchObject([{ fileName: 'submission.csv', description: message }]);
+    expect(server!.submissions[0]!.bytes.equals(file)).toBe(true);
+    const listed = await kaggle(['competitions', 'submissions', 'eyes', '--csv']);
+    expect(listed.code, listed.output).toBe(0);
+    expect(listed.output).toMatch(/submission\.csv,.*,"?made-up eyes, small network"?,.*PENDING/);
+  });
+
+  it('says so when an upload was refused, and submits nothing', async () => {
+    const kaggle = await serve({ onUpload: () => refusal(403, 'expired') });
+    await writeFile(join(folder, 'submission.csv'), 'image,level\n1_left,0\n');
+    const { output } = await kaggle(['competitions', 'submit', 'eyes', '-f', 'submission.csv', '-m', 'x']);
+    expect(output).toContain('Could not submit to competition');
+    expect(server!.submissions).toEqual([]);
+  });
+
   it('shows a 401 as its own', async () => {
     const kaggle = await serve();
     const introspected = await kaggle(DOWNLOAD, { token: 'another' });

@@ -1,0 +1,120 @@
+/** `retinopathy submit`: what is sent, what is refused before anything is sent, and what is never sent twice. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../demo/kaggle-server.ts';
+import { busy, refusal } from '../../demo/misbehaviour.ts';
+import { served, zipOf } from '../download/world.ts';
+import { retinopathy } from '../support/command.ts';
+
+const TOKEN = 'KGAT_of-this-test';
+const GOOD = 'image,level\n10_left,0\n10_right,3\n13_left,1\n';
+const SAMPLE = Buffer.from('image,level\n10_left,0\n10_right,0\n13_left,0\n');
+
+let folder: string;
+let server: KaggleServer;
+let calls: string[];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'submit-'));
+  calls = [];
+});
+afterEach(async () => {
+  await server?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function serve({ onApiRequest, ...options }: Partial<KaggleServerOptions> = {}): Promise<void> {
+  const sample = served('sampleSubmission.csv.zip', await zipOf({ 'sampleSubmission.csv': SAMPLE }, true));
+  server = await startKaggleServer({
+    ...{ competition: 'eyes', token: TOKEN, files: [sample], ...options },
+    onApiRequest: call => {
+      calls.push(call.method);
+      return onApiRequest?.(call);
+    },
+  });
+}
+
+async function submit(csv: string, { token = TOKEN, more = [] as string[] } = {}) {
+  const file = join(folder, 'submission.csv');
+  await writeFile(file, csv);
+  const command = retinopathy(
+    ['submit', file, '--message', 'tiny, by hand', '--competition', 'eyes', '--source', server.url, ...more],
+    { KAGGLE_API_TOKEN: token, HOME: folder },
+  );
+  const { code } = await command.exited;
+  const said = command.output().trim();
+  expect(said).not.toContain(token);
+  expect(said).not.toContain('upload_id');
+  expect(said).not.toMatch(/^\s+at /m);
+  return { code, said };
+}
+
+describe('retinopathy submit', () => {
+  test('sends the file as it is, and says what Kaggle says', async () => {
+    await serve();
+    const { code, said } = await submit(GOOD);
+    expect(code, said).toBe(0);
+    expect(said).toContain('3 pictures, those of sampleSubmission.csv');
+    expect(said).toContain('Successfully submitted to eyes (submission 50000000)');
+    expect(said).toContain('4 more today');
+    expect(server.submissions).toMatchObject([{ fileName: 'submission.csv', description: 'tiny, by hand' }]);
+    expect(server.submissions[0]!.bytes.toString()).toBe(GOOD);
+  });
+
+  test.each([
+    [
+      'a picture missing',
+      'image,level\n10_left,0\n13_left,1\n',
+      /Expected .* 3 pictures .* got 1 missing \(10_right\)/,
+    ],
+    ['a strange picture', `${GOOD}99_left,2\n`, /got 1 that the sample does not name \(99_left\)/],
+    ['a picture twice', `${GOOD}10_left,2\n`, /Expected 10_left once in line 5 .*, got it again after line 2/],
+    ['a stage 5', GOOD.replace('3\n', '5\n'), /Expected a level that is an integer from 0 to 4 in line 3/],
+    ['no header', GOOD.replace('image,level\n', ''), /Expected the header `image,level` in line 1/],
+  ])('refuses %s, and sends nothing', async (_, csv, line) => {
+    await serve();
+    const { code, said } = await submit(csv);
+    expect([code, said]).toEqual([1, expect.stringMatching(line)]);
+    expect(said.split('\n')).toHaveLength(1);
+    expect(calls).not.toContain('StartSubmissionUpload');
+  });
+
+  test('uploads again when the storage is busy, and submits once', async () => {
+    let uploads = 0;
+    await serve({ onUpload: () => (++uploads === 1 ? busy(503) : undefined) });
+    const { code, said } = await submit(GOOD);
+    expect(code, said).toBe(0);
+    expect(uploads).toBe(2);
+    expect(server.submissions).toHaveLength(1);
+  });
+
+  test('submits no second time where nobody can say whether the first was taken', async () => {
+    await serve({ onApiRequest: ({ method }) => (method === 'CreateSubmission' ? { cutAfter: 0 } : undefined) });
+    const { code, said } = await submit(GOOD);
+    expect(code).toBe(1);
+    expect(said).toMatch(/Expected an answer to the submission, got none .*before sending it again, look whether/);
+    expect(calls.filter(method => method === 'CreateSubmission')).toHaveLength(1);
+    expect(server.submissions).toHaveLength(1);
+  });
+
+  test('shows what Kaggle refuses: wrong token, rules, allowance', async () => {
+    await serve();
+    const wrong = await submit(GOOD, { token: 'KGAT_another' });
+    expect([wrong.code, wrong.said]).toEqual([1, expect.stringMatching(/create a new token at/)]);
+    await server.close();
+    await serve({
+      onApiRequest: ({ method }) =>
+        method === 'StartSubmissionUpload' ? refusal(403, 'You must accept the rules') : undefined,
+    });
+    expect((await submit(GOOD)).said).toMatch(
+      /to let .* send a submission to eyes, got 403 .*accept the rules at https/,
+    );
+    await server.close();
+    await serve({
+      onApiRequest: ({ method }) => (method === 'CreateSubmission' ? refusal(400, 'allowance used') : undefined),
+    });
+    expect((await submit(GOOD)).said).toMatch(/to take a submission to eyes, got 400 \(allowance used\)/);
+    expect(server.submissions).toHaveLength(0);
+  });
+});
