@@ -8,49 +8,71 @@ export interface Box {
   height: number;
 }
 
+export type Side = 'left' | 'top' | 'right' | 'bottom';
+/** Of a pixel from a corner of its picture: mean over R, G, B of (c − corner)². */
+export type Distance = (x: number, y: number) => number;
+
 /**
- * The box that `-fuzz <fuzz> -trim` keeps. A pixel belongs to the border when it is near the corner pixel: mean over R, G, B of
- * (c − corner)² ≤ (fuzz × 255)². Left and top edges compare with the top-left pixel, the right edge with the top-right one, the
- * bottom edge with the bottom-left one.
+ * The distances that decide where each edge lies. Left and top edges compare with the top-left pixel, the right edge with the
+ * top-right one, the bottom edge with the bottom-left one.
+ * @param corners the picture whose corners count: the same, or another decode of the whole of what it is a part of
+ */
+export function distances(picture: Bitmap, corners: Bitmap = picture): Record<Side, Distance> {
+  const { width, height } = corners;
+  const topLeft = distanceFrom(picture, corners, 0);
+  return {
+    left: topLeft,
+    top: topLeft,
+    right: distanceFrom(picture, corners, width - 1),
+    bottom: distanceFrom(picture, corners, (height - 1) * width),
+  };
+}
+
+function distanceFrom({ data, width }: Bitmap, corners: Bitmap, pixel: number): Distance {
+  const red = corners.data[pixel * 3]!;
+  const green = corners.data[pixel * 3 + 1]!;
+  const blue = corners.data[pixel * 3 + 2]!;
+  return (x, y) => {
+    const at = (y * width + x) * 3;
+    return ((data[at]! - red) ** 2 + (data[at + 1]! - green) ** 2 + (data[at + 2]! - blue) ** 2) / 3;
+  };
+}
+
+/**
+ * The box that `-fuzz <fuzz> -trim` keeps: a pixel belongs to the border when its distance from the edge's corner is at most
+ * (fuzz × 255)².
  * @param fuzz share of 255, 0–0.9
  * @returns undefined when nothing differs from the corners, or the edges cross: there is no eye to be seen
  */
-export function trimBox({ data, width, height }: Bitmap, fuzz: number): Box | undefined {
-  const limit = 3 * (fuzz * 255) ** 2;
-  const differsFrom = (cornerX: number, cornerY: number) => {
-    const corner = (cornerY * width + cornerX) * 3;
-    const red = data[corner]!;
-    const green = data[corner + 1]!;
-    const blue = data[corner + 2]!;
-    return (x: number, y: number): boolean => {
-      const at = (y * width + x) * 3;
-      return (data[at]! - red) ** 2 + (data[at + 1]! - green) ** 2 + (data[at + 2]! - blue) ** 2 > limit;
-    };
-  };
-  const differsTopLeft = differsFrom(0, 0);
-  const differsTopRight = differsFrom(width - 1, 0);
-  const differsBottomLeft = differsFrom(0, height - 1);
+export function trimBox(picture: Bitmap, fuzz: number): Box | undefined {
+  const { width, height } = picture;
+  const { left, top, right, bottom } = borders(picture, (fuzz * 255) ** 2, distances(picture));
+  if (left + right >= width || top + bottom >= height) return undefined;
+  return { left, top, width: width - left - right, height: height - top - bottom };
+}
 
-  // Each edge is searched from outside, so that only the border itself is visited.
+/**
+ * How many rows or columns at each side hold no pixel farther than `limit`; the whole side of the picture where none does.
+ * Each is searched from outside, so that only the border itself is visited.
+ */
+export function borders({ width, height }: Bitmap, limit: number, from: Record<Side, Distance>): Record<Side, number> {
   let left = width;
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < left; x++) if (differsTopLeft(x, y)) left = x;
+    for (let x = 0; x < left; x++) if (from.left(x, y) > limit) left = x;
   }
-  let right = 0;
+  let right = width;
   for (let y = 0; y < height; y++) {
-    for (let x = width - 1; x > right; x--) if (differsTopRight(x, y)) right = x;
+    for (let x = 0; x < right; x++) if (from.right(width - 1 - x, y) > limit) right = x;
   }
-  const rowDiffers = (differs: (x: number, y: number) => boolean, y: number): boolean => {
-    for (let x = 0; x < width; x++) if (differs(x, y)) return true;
+  const rowDiffers = (distance: Distance, y: number): boolean => {
+    for (let x = 0; x < width; x++) if (distance(x, y) > limit) return true;
     return false;
   };
   let top = 0;
-  while (top < height && !rowDiffers(differsTopLeft, top)) top++;
-  let bottom = height - 1;
-  while (bottom > 0 && !rowDiffers(differsBottomLeft, bottom)) bottom--;
-
-  if (left > right || top > bottom) return undefined;
-  return { left, top, width: right - left + 1, height: bottom - top + 1 };
+  while (top < height && !rowDiffers(from.top, top)) top++;
+  let bottom = 0;
+  while (bottom < height && !rowDiffers(from.bottom, height - 1 - bottom)) bottom++;
+  return { left, top, right, bottom };
 }
 
 /** Width and height of a box fitted into a square of `size` pixels, as `-resize <size>x<size>` rounds them: at least 1. */
@@ -62,7 +84,7 @@ export function fittedSize(box: Pick<Box, 'width' | 'height'>, size: number): { 
   };
 }
 
-/** A box found in a picture of `from` pixels in the coordinates of the whole one; grown to whole pixels, never beyond the edges. */
+/** A box in a picture of `from` pixels in the coordinates of another size of it: each edge to the nearest pixel, at least one apart. */
 export function scaleBox(
   box: Box,
   from: { width: number; height: number },
@@ -70,12 +92,9 @@ export function scaleBox(
 ): Box {
   const across = to.width / from.width;
   const down = to.height / from.height;
-  const left = Math.floor(box.left * across);
-  const top = Math.floor(box.top * down);
-  return {
-    left,
-    top,
-    width: Math.min(to.width, Math.ceil((box.left + box.width) * across)) - left,
-    height: Math.min(to.height, Math.ceil((box.top + box.height) * down)) - top,
-  };
+  const left = Math.min(to.width - 1, Math.round(box.left * across));
+  const top = Math.min(to.height - 1, Math.round(box.top * down));
+  const right = Math.min(to.width, Math.round((box.left + box.width) * across));
+  const bottom = Math.min(to.height, Math.round((box.top + box.height) * down));
+  return { left, top, width: Math.max(1, right - left), height: Math.max(1, bottom - top) };
 }

@@ -68,10 +68,10 @@ export interface IndexedPicture {
   image: string;
   /** Stage 0–4 from the labels; null where there are none. */
   stage: number | null;
-  /** Pixels of the JPEG. */
+  /** Pixels of the JPEG as a viewer shows it: turned as its EXIF orientation says. */
   width: number;
   height: number;
-  /** The eye's box within the JPEG, in its pixels. */
+  /** The eye's box within it. */
   crop: { left: number; top: number; width: number; height: number };
   /** Perceptual hash of the prepared picture, 64 hexadecimal digits; an older release made none. */
   hash?: string;

@@ -82,13 +82,27 @@ test('fittedSize rounds the shorter side and keeps at least a pixel', () => {
   expect(fittedSize({ width: 9000, height: 3 }, 256)).toEqual({ width: 256, height: 1 });
 });
 
-test('scaleBox covers the box and stays inside', () => {
+test('scaleBox goes to the nearest pixel and stays inside', () => {
   const box = { left: 10, top: 0, width: 85, height: 66 };
   expect(scaleBox(box, { width: 100, height: 66 }, { width: 500, height: 332 })).toEqual({
     left: 50,
     top: 0,
     width: 425,
     height: 332,
+  });
+  const large = { width: 2592, height: 1944 };
+  const small = { width: 432, height: 324 };
+  expect(scaleBox({ left: 283, top: 1, width: 2026, height: 1943 }, large, small)).toEqual({
+    left: 47,
+    top: 0,
+    width: 338,
+    height: 324,
+  });
+  expect(scaleBox({ left: 2591, top: 1943, width: 1, height: 1 }, large, small)).toEqual({
+    left: 431,
+    top: 323,
+    width: 1,
+    height: 1,
   });
 });
 
@@ -102,9 +116,10 @@ test.each([
   expect(lit[0]).toBe(top * 4 + left);
 });
 
-test('decodeSize shrinks large photographs to 600–650 pixels and leaves others whole', () => {
+test('decodeSize shrinks large photographs by what libjpeg does most of, and leaves others whole', () => {
   expect(decodeSize({ width: 1024, height: 683 }, 256)).toEqual({ width: 1024, height: 683 });
-  expect(decodeSize({ width: 4752, height: 3168 }, 256)).toEqual({ width: 594, height: 396 });
-  expect(decodeSize({ width: 2592, height: 1944 }, 256)).toEqual({ width: 648, height: 486 });
-  expect(decodeSize({ width: 4752, height: 3168 }, 512)).toEqual({ width: 1188, height: 792 });
+  expect(decodeSize({ width: 1500, height: 1000 }, 256)).toEqual({ width: 500, height: 333 });
+  expect(decodeSize({ width: 2592, height: 1944 }, 256)).toEqual({ width: 432, height: 324 });
+  expect(decodeSize({ width: 3168, height: 4752 }, 256)).toEqual({ width: 528, height: 792 });
+  expect(decodeSize({ width: 4752, height: 3168 }, 512)).toEqual({ width: 1584, height: 1056 });
 });

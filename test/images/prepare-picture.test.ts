@@ -108,13 +108,38 @@ describe('preparePicture', () => {
     expect(digests(other!)).toEqual(digests(one!));
   });
 
-  test('takes the pixels as they are stored, whatever EXIF says about turning them', async () => {
-    const eye = await eyeJpeg(5);
-    const plain = await sharp(eye).jpeg().toBuffer();
-    const turned = await sharp(eye).withMetadata({ orientation: 6 }).jpeg().toBuffer();
-    expect((await sharp(turned).metadata()).orientation).toBe(6);
-    const [one, other] = await Promise.all([preparePicture(plain, options), preparePicture(turned, options)]);
-    expect(digests(other)).toEqual(digests(one));
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'turns a photograph with the EXIF orientation %i as a viewer does',
+    async orientation => {
+      const stored = await sharp(await eyeJpeg(5))
+        .jpeg({ quality: 95 })
+        .withMetadata({ orientation })
+        .toBuffer();
+      // By libvips, and written again without the tag.
+      const shown = await sharp(stored).autoOrient().jpeg({ quality: 95 }).toBuffer();
+      expect((await sharp(stored).metadata()).orientation).toBe(orientation);
+      expect((await sharp(shown).metadata()).orientation).toBeUndefined();
+      const [one, other] = await Promise.all([preparePicture(stored, options), preparePicture(shown, options)]);
+      expect([one.width, one.height]).toEqual(orientation < 5 ? [240, 160] : [160, 240]);
+      expect([one.width, one.height, one.crop]).toEqual([other.width, other.height, other.crop]);
+      expect(psnr(await pixels(one.pngs[0]!.bytes), await pixels(other.pngs[0]!.bytes))).toBeGreaterThan(38);
+    },
+  );
+
+  test('turns a large photograph too', async () => {
+    const upright = await eyeJpeg(5, 2000, 3000, 0.6);
+    const lying = await sharp(await sharp(upright).rotate(270).raw().toBuffer(), {
+      raw: { width: 3000, height: 2000, channels: 3 },
+    })
+      .jpeg({ quality: 95 })
+      .withMetadata({ orientation: 6 })
+      .toBuffer();
+    const [one, other] = await Promise.all([preparePicture(lying, options), preparePicture(upright, options)]);
+    expect([one.width, one.height]).toEqual([2000, 3000]);
+    expect(psnr(await pixels(one.pngs[0]!.bytes), await pixels(other.pngs[0]!.bytes))).toBeGreaterThan(30);
+    for (const side of ['left', 'top', 'width', 'height'] as const) {
+      expect(Math.abs(one.crop[side] - other.crop[side])).toBeLessThanOrEqual(6);
+    }
   });
 
   const solid = (colour: string) =>
