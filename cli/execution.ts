@@ -7,6 +7,7 @@ import {
   WorkflowFailedError,
   type WorkflowHandle,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { differences } from '../config/differences.ts';
@@ -14,6 +15,7 @@ import type { PipelineInput } from '../config/input.ts';
 import { contentKey } from '../storage/keys.ts';
 import { TASK_QUEUE, trainingName } from '../workflows/names.ts';
 import type { PipelineResult, retinopathyPipeline } from '../workflows/retinopathy-pipeline.ts';
+import type { SteeringAnswer } from '../workflows/signals.ts';
 
 export type PipelineHandle = WorkflowHandle<typeof retinopathyPipeline>;
 
@@ -21,8 +23,8 @@ export interface Execution {
   handle: PipelineHandle;
   /** `started`, `resumed` (it was running), or `finished` (it was done before). */
   how: 'started' | 'resumed' | 'finished';
-  /** What was ended for it, and why; a sentence each. */
-  replaced: string[];
+  /** What was ended for it, and why, or told to it; a sentence each. */
+  notes: string[];
 }
 
 export interface ExecutionPlan {
@@ -41,7 +43,7 @@ const RUNNING = "WorkflowType = 'retinopathyPipeline' AND ExecutionStatus = 'Run
 /** Id of the run of this input: readable, and another one for another input. */
 export function runId(input: PipelineInput): string {
   const name = input.source.startsWith('file:') ? 'folder' : input.source.startsWith('http') ? 'server' : input.source;
-  const { until, ...rest } = input;
+  const { until, budget, ...rest } = input;
   // Stopping later is the same run gone further; only the input that shapes results names it.
   return `${name}-${contentKey({ stage: 'run', recipe: 1, inputs: {}, parameters: rest }).slice(0, 6)}`;
 }
@@ -59,35 +61,59 @@ export async function workflowCode(): Promise<string> {
  * A running execution of another input, store or workflow code is ended with that reason; finished work stays in the store.
  */
 export async function openExecution(client: Client, plan: ExecutionPlan): Promise<Execution> {
-  const replaced: string[] = [];
+  const notes: string[] = [];
   for await (const { workflowId } of client.workflow.list({ query: RUNNING })) {
     const memo = (await client.workflow.getHandle(workflowId).describe()).memo as PlanMemo | undefined;
     const reason = whyNot(memo, plan);
     if (reason === null) continue;
     await client.workflow.getHandle(workflowId).terminate(reason);
     await childrenEnded(client, workflowId);
-    replaced.push(`ended ${workflowId}, because ${reason}`);
+    notes.push(`ended ${workflowId}, because ${reason}`);
   }
   const handle = client.workflow.getHandle<typeof retinopathyPipeline>(plan.run);
   const before = await describe(client, plan.run);
-  if (before?.status === 'RUNNING') return { handle, how: 'resumed', replaced };
+  if (before?.status === 'RUNNING') {
+    notes.push(...(await raiseBudget(handle, before.memo?.input, plan.input)));
+    return { handle, how: 'resumed', notes };
+  }
   if (
     before?.status === 'COMPLETED' &&
     before.memo?.store === plan.store &&
     before.memo.input.until === plan.input.until
   ) {
-    return { handle, how: 'finished', replaced };
+    return { handle, how: 'finished', notes };
   }
-  return { handle: await start(client, plan), how: 'started', replaced };
+  return { handle: await start(client, plan), how: 'started', notes };
 }
 
 /** Why a running execution cannot serve the plan; null when it can. */
 function whyNot(memo: PlanMemo | undefined, plan: ExecutionPlan): string | null {
   if (!memo) return 'it was started by something else';
-  const changed = differences(memo.input, plan.input);
+  const changed = differences(withoutLimit(memo.input), withoutLimit(plan.input));
   if (changed.length > 0) return `the input has changed: ${changed.join(', ')}`;
   if (memo.store !== plan.store) return `the store has changed: ${memo.store} → ${plan.store}`;
   return memo.code === plan.code ? null : 'the code of the workflows has changed';
+}
+
+/** A run is told another limit of its budget, and need not begin anew. */
+function withoutLimit({ budget = null, ...input }: PipelineInput): unknown {
+  return { ...input, budget: budget && { ...budget, limit: null } };
+}
+
+/** Tells a running execution the limit that is asked for now, where it was started with another. */
+async function raiseBudget(
+  handle: PipelineHandle,
+  before: PipelineInput | undefined,
+  { budget }: PipelineInput,
+): Promise<string[]> {
+  if (!budget || before?.budget?.limit === budget.limit) return [];
+  try {
+    const { plan } = await handle.executeUpdate<SteeringAnswer, [number]>('raiseBudget', { args: [budget.limit] });
+    return [plan];
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError) return [statedMessage(error)];
+    throw error;
+  }
 }
 
 /** The pipeline's result. @throws Error with the stated failure's message, which is written for a person */

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import colors from 'picocolors';
 import { STAGES, type Stage } from '../config/stages.ts';
 import { splitLabel } from '../workflows/names.ts';
-import type { Progress, SplitProgress, StageProgress } from '../workflows/progress.ts';
+import { budgetText, type Progress, type SplitProgress, type StageProgress } from '../workflows/progress.ts';
 import { bar, bytes, duration, whole } from './format.ts';
 import type { Live } from './live.ts';
 
@@ -29,6 +29,9 @@ export function progressLines(view: View): string[] {
   for (const trouble of view.live.troubles.slice(0, 3)) {
     lines.push(colors.yellow(`  ! ${trouble.activity}, try ${trouble.attempt}: ${trouble.message.slice(0, 150)}`));
   }
+  const { budget } = view.progress;
+  if (budget)
+    lines.push(`  ${budget.waiting.length > 0 ? colors.yellow(budgetText(budget)) : colors.dim(budgetText(budget))}`);
   if (view.progress.state === 'paused') lines.push(colors.yellow('  paused by request: the update `resume` goes on'));
   return lines;
 }
@@ -43,7 +46,9 @@ export function plainLine(view: View): string {
   const retry = trouble
     ? [`retrying ${trouble.activity}, try ${trouble.attempt}: ${trouble.message.slice(0, 150)}`]
     : [];
-  return plain([...parts, ...splits, ...retry].join(' | ')) || view.progress.state;
+  const { budget } = view.progress;
+  const money = budget ? [budgetText(budget)] : [];
+  return plain([...parts, ...splits, ...money, ...retry].join(' | ')) || view.progress.state;
 }
 
 /** A stage's line when it has ended. */

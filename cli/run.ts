@@ -109,7 +109,7 @@ export async function run(options: RunOptions): Promise<number> {
 }
 
 function greet(screen: Console, execution: Execution, embedded: Embedded, out: OutFolder, run: string): void {
-  for (const ended of execution.replaced) screen.line(colors.yellow(`  ${ended}`));
+  for (const note of execution.notes) screen.line(colors.yellow(`  ${note}`));
   const how = { started: 'Started', resumed: 'Going on with', finished: 'Finished before:' }[execution.how];
   screen.line(`  ${how} ${colors.bold(run)}, everything in ${out.path}`);
   screen.line(`  Web UI  ${colors.cyan(`${embedded.uiUrl}/namespaces/default/workflows/${run}`)}`);

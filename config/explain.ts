@@ -22,7 +22,7 @@ export function explain(issue: z.core.$ZodIssue, input: unknown): string[] {
   const path = names.join('.');
   const schema = schemaAt(names, input);
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(schema.properties ?? {});
+    const known = Object.keys(fieldsOf(schema) ?? {});
     return issue.keys.map(key => {
       const near = nearest(key, known);
       const advice = near ? `did you mean \`${near}\`?` : `known are ${known.join(', ')}`;
@@ -92,8 +92,14 @@ function schemaAt(path: string[], input: unknown): Schema {
 
 function below(schema: Schema, name: string): Schema {
   if (schema.items) return schema.items;
-  if (schema.properties) return schema.properties[name] ?? {};
+  const fields = fieldsOf(schema);
+  if (fields) return fields[name] ?? {};
   return { anyOf: (schema.oneOf ?? []).flatMap(member => member.properties?.[name] ?? []) };
+}
+
+/** Also of an object that may be null. */
+function fieldsOf({ properties, anyOf }: Schema): Schema['properties'] {
+  return properties ?? anyOf?.find(member => member.properties)?.properties;
 }
 
 function valueAt(path: string[], input: unknown): unknown {

@@ -150,6 +150,18 @@ export const pipelineInputSchema = z.strictObject({
       tuneCuts: z.boolean().default(true),
     })
     .prefault({}),
+  /**
+   * What the graphics cards may cost: `perGpuHour` for an hour of one of them, `limit` for all of the run, both in `currency`, which is
+   * text. No result depends on it: with another budget the same run goes on.
+   */
+  budget: z
+    .strictObject({
+      currency: z.string().min(1).default('USD'),
+      perGpuHour: z.number().positive(),
+      limit: z.number().positive(),
+    })
+    .nullable()
+    .default(null),
   until: z.enum(STAGES).default('regress'),
 });
 

@@ -66,6 +66,11 @@ export class Journey {
     };
   }
 
+  /** Segments until the epoch ends. */
+  leftOfEpoch(): number {
+    return this.plan.segmentsPerEpoch - (this.segments.length % this.plan.segmentsPerEpoch);
+  }
+
   /** @param dropped the pairs that were to be removed with it */
   trained(result: SegmentResult, dropped: readonly string[] = []): void {
     this.segments.push(result.key);

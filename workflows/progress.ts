@@ -44,6 +44,18 @@ export interface Progress {
   source: string;
   stages: Record<Stage, StageProgress>;
   splits: SplitProgress[];
+  /** Where the input has a budget, as soon as the training begins. */
+  budget?: BudgetProgress;
+}
+
+export interface BudgetProgress {
+  currency: string;
+  perGpuHour: number;
+  limit: number;
+  /** By what the trainings have told: each does at least once an epoch. */
+  spent: number;
+  /** Trainings whose next task would overspend, and what it would cost: they are paused by the budget, whatever the run's state. */
+  waiting: { name: string; cost: number }[];
 }
 
 /** What a child tells its parent; each message replaces what it said before. */
@@ -100,6 +112,16 @@ export function lostText({ attempts, iterations, reasons }: LostWork): string {
   return `${attempts}${by.length > 0 ? ` (${by.join(', ')})` : ''}, ${iterations} iterations`;
 }
 
+/** `0.84 of 1.00 EUR spent`, and who waits for more. */
+export function budgetText({ currency, limit, spent, waiting }: BudgetProgress): string {
+  const money = (n: number) => n.toFixed(n < 1 && n > 0 ? 4 : 2);
+  const text = `${money(spent)} of ${money(limit)} ${currency} spent`;
+  const [first] = waiting;
+  if (!first) return text;
+  const who = waiting.map(({ name }) => name).join(', ');
+  return `${text}; paused by the budget: ${who}, as the next task would cost about ${money(first.cost)} ${currency}. The update \`raiseBudget\` goes on`;
+}
+
 /** The whole run in Markdown: the current details of the parent. */
 export function progressDetails(progress: Progress): string {
   const rows = Object.entries(progress.stages).flatMap(([stage, s]) => [
@@ -115,6 +137,7 @@ export function progressDetails(progress: Progress): string {
     ...rows,
     '',
     splitsTable(progress.splits),
+    ...(progress.budget ? ['', `Budget: ${budgetText(progress.budget)}`] : []),
   ].join('\n');
 }
 

@@ -11,6 +11,7 @@ import {
 import type { PartialPipelineInput, PipelineInput } from '../config/input.ts';
 import { STAGES, type Stage } from '../config/stages.ts';
 import { accountOf } from './account.ts';
+import { BudgetBrake } from './budget-brake.ts';
 import { downloadArchive } from './download-archive.ts';
 import { labelSplits } from './label-splits.ts';
 import { splitLabel, trainingName } from './names.ts';
@@ -49,6 +50,7 @@ class Pipeline {
   private readonly id: string;
   private readonly progress;
   private readonly steering: Steering;
+  private readonly brake: BudgetBrake;
   private readonly children: Children = new Map();
   private readonly upstream: Upstream = {};
   private readonly results = new Map<string, StageResult>();
@@ -60,11 +62,13 @@ class Pipeline {
     setHandler(signals.progressQuery, () => this.progress, { description: 'Stage, splits, rates: for machines' });
     setHandler(signals.progressSignal, message => this.take(message));
     this.steering = new Steering(this.progress, this.children, () => this.show());
+    this.brake = new BudgetBrake(id, this.progress, () => this.show());
   }
 
   async run(input: PipelineInput): Promise<PipelineResult> {
     this.progress.source = input.source;
     this.steering.begin(input);
+    if (input.budget) this.brake.begin(input.budget, layoutsOf(input).length);
     const stop = STAGES.indexOf(input.until);
     for (const stage of STAGES.slice(stop + 1)) this.progress.stages[stage].state = 'skipped';
     this.show();
@@ -117,7 +121,7 @@ class Pipeline {
   }
 
   private async train(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult[]> {
-    const layouts = place.input.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
+    const layouts = layoutsOf(place.input);
     this.progress.stages.train.of = place.input.training.epochs * 4;
     const withTurns = layouts.length > 1 && patched('turns');
     const turns = withTurns
@@ -130,6 +134,7 @@ class Pipeline {
         const result = await this.child(name, summary, trainNetwork, {
           ...{ ...place, heads },
           ...(turns && { turns: turns.id }),
+          ...(place.input.budget && { asksToSpend: true }),
         });
         this.take({ kind: 'splits', name, splits: result.splits });
         return result;
@@ -185,4 +190,9 @@ class Pipeline {
   private show(): void {
     setCurrentDetails(progressDetails(this.progress));
   }
+}
+
+/** Heads by network. */
+function layoutsOf({ training }: PipelineInput): number[][] {
+  return training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
 }

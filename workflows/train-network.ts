@@ -8,6 +8,7 @@ import { type SplitProgress, splitsTable } from './progress.ts';
 import { runActivities, trainingActivities } from './proxies.ts';
 import { RECIPES } from './recipes.ts';
 import { withSoundPairs } from './sound-pairs.ts';
+import { Spending } from './spending.ts';
 import { listenToSteering, type StageResult, tellSplits } from './stage.ts';
 import { locate, required, type StageArgs } from './standalone.ts';
 import { TurnTaking } from './turn-taking.ts';
@@ -17,6 +18,8 @@ export interface TrainArgs extends StageArgs {
   heads?: number[];
   /** Id of the workflow that deals turns on the graphics cards; without it the training takes them as it can. */
   turns?: string;
+  /** Whether the run has a budget and wants to be asked before anything is spent on a graphics card. */
+  asksToSpend?: boolean;
 }
 
 export interface TrainResult extends StageResult {
@@ -40,11 +43,13 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
   const plan = await trainingActivities.planTraining.executeWithOptions({ summary: `plan ${name}` }, [training]);
   const journey = new Journey(name, heads, plan, input.training.earlyStop);
   const turns = new TurnTaking(args.turns ?? null, name);
+  const spending = new Spending(args.asksToSpend ?? false, name, plan.done);
   const { mayGoOn } = listenToSteering(steering => {
     if (steering.kind === 'stopEarly' && (steering.split === null || heads.includes(steering.split)))
       journey.stopEarly();
     if (steering.kind === 'extend') journey.extend(steering.epochs, steering.rate);
     if (steering.kind === 'withoutTurns') turns.giveUp();
+    if (steering.kind === 'spend') spending.allow(steering.ceiling);
   });
 
   const stage = (): OpenStageArgs => ({
@@ -88,6 +93,7 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
       log.warn('A snapshot pair cannot be used: its segment is trained again', { name, segment, why });
       notes.push(`segment ${segment + 1} is trained again: ${why}`);
       show();
+      await spending.mayBegin('segment');
       await mayGoOn();
       const again = { ...training, segment, previous: journey.segments[segment - 1] ?? null, instead };
       const trained = await fromPair(async () =>
@@ -97,9 +103,15 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
         ),
       );
       journey.trainedAgain(trained);
+      spending.trained(trained);
     });
 
   while (journey.goesOn()) {
+    if (journey.segments.length >= plan.done.length) {
+      await spending.mayBegin('segment', { left: journey.leftOfEpoch(), wanted: () => journey.goesOn() });
+      // Where there is no money for another epoch, somebody may have stopped it.
+      if (!journey.goesOn()) break;
+    }
     await mayGoOn();
     const { segment, epoch, last } = journey.next();
     const [keep, drop] = [journey.toKeep(), journey.toDrop()];
@@ -122,7 +134,9 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
       ),
     );
     journey.trained(trained, drop);
+    spending.trained(trained);
     if (last) {
+      if (segment >= plan.done.length) await spending.mayBegin('judging');
       const judged = await fromPair(async () =>
         trainingActivities.evaluateSnapshot.executeWithOptions({ summary: `${name} · judge epoch ${epoch}` }, [
           // Before anybody's next segment, or the one that judges would fall behind.
@@ -130,6 +144,7 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
         ]),
       );
       journey.judged(judged);
+      if (segment >= plan.done.length) spending.did('judging', judged.seconds);
       await tellSplits(name, journey.splits);
     }
     show();
@@ -143,11 +158,14 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     if (opened.finished) return reused(opened.finished);
   }
   const best = journey.best();
+  await spending.mayBegin('scoring');
   const scored = await fromPair(() =>
     trainingActivities.scoreImages.executeWithOptions({ summary: `${name} · score with epoch ${best.epoch}` }, [
       { ...training, prefix: opened.prefix, snapshot: best.snapshot },
     ]),
   );
+  spending.did('scoring', scored.seconds);
+  await spending.end();
   const curves = await trainingActivities.collectCurves.executeWithOptions({ summary: `${name} · curves` }, [
     {
       ...{ ...training, prefix: opened.prefix, segments: journey.segments, evaluations: journey.evaluations },

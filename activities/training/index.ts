@@ -100,6 +100,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     report: (progress: JudgingProgress) => void,
     signal: AbortSignal,
   ): Promise<ScoredImages> {
+    const started = Date.now();
     const inputs = await readInputs(store, args);
     const lines = [`image,version,level,fold,${args.heads.map(k => `p${k}`).join(',')}\n`];
     for (const [database, fold] of [
@@ -115,7 +116,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       lines.push(...records.map(record => formatScore(record, fold)));
     }
     const scores = await putBytes(store, `${args.prefix}/scores.csv`, lines.join(''));
-    return { scores, records: lines.length - 1 };
+    return { scores, records: lines.length - 1, seconds: (Date.now() - started) / 1000 };
   }
 
   async function collect(args: CollectCurvesArgs) {

@@ -144,6 +144,8 @@ export interface ScoredImages {
   /** `<prefix>/scores.csv`: `image,version,level,fold,p<k>…` for every record of the validation and test folds; of pictures without grades `image,version,p<k>…`. */
   scores: Artifact;
   records: number;
+  /** Histories of older releases know none. */
+  seconds?: number;
 }
 
 export interface FindSnapshotArgs extends TrainingArgs {

@@ -71,6 +71,17 @@ describe('progress', () => {
     expect(endedLine('download', progress.stages.download)).toBe('done download 5 parts, 47.9 MB, 600 labels · 4 s');
   });
 
+  test('a budget says what is spent, and who waits for more: on the terminal, in plain lines, in the details', () => {
+    const waiting = [{ name: 'train-0-vs-1234', cost: 0.081 }];
+    const budget = { currency: 'EUR', perGpuHour: 0.9, limit: 1, spent: 0.95, waiting };
+    const view = { progress: { ...progress, budget }, live: QUIET, now: 0 };
+    const said = [progressLines(view).join('\n'), plainLine(view), progressDetails(view.progress)];
+    for (const text of said.map(stripVTControlCharacters)) {
+      expect(text).toContain('0.9500 of 1.00 EUR spent; paused by the budget: train-0-vs-1234');
+      expect(text).toContain('would cost about 0.0810 EUR. The update `raiseBudget` goes on');
+    }
+  });
+
   test("the details for the Web UI are a table that holds each stage's figures", () => {
     const details = progressDetails(progress);
     expect(details).toContain('| **download** | done | 6 of 6 parts | 4 |  |');

@@ -250,6 +250,59 @@ describe('temporal workflow start', () => {
     expect(new Set(Object.values(result.stages)).size).toBe(8);
   }, 120_000);
 
+  test('a budget stops it at the border of a segment, raiseBudget lets it go on, and the weights are the same', async () => {
+    const store = await createFileStore(join(out.path, 'store'));
+    const calm = await client.workflow.getHandle(RUN).result();
+    const trainings = Object.keys(calm.stages as Record<string, string>).filter(name => name.startsWith('train-'));
+    const scores = () => Promise.all(trainings.map(name => store.get(`stages/train/${calm.stages[name]}/scores.csv`)));
+    const before = await scores();
+    for (const stage of ['segment', 'train']) {
+      for await (const { key } of store.list(`stages/${stage}/`)) await store.remove(key);
+    }
+
+    const run = `${RUN}-budget`;
+    const budget = { currency: 'EUR', perGpuHour: 3600, limit: 0.001 };
+    const handle = await client.workflow.start('retinopathyPipeline', {
+      ...{ workflowId: run, taskQueue: 'retinopathy', args: [{ ...TINY, budget }] },
+    });
+    const stopped = () =>
+      eventually('all trainings to wait for money', 60, async () => {
+        const { budget } = await handle.query<Progress, []>('progress');
+        return budget?.waiting.length === 4 && budget;
+      });
+    const trained = async () => {
+      let manifests = 0;
+      for await (const { key } of store.list('stages/segment/')) if (key.endsWith('/manifest.json')) manifests++;
+      return manifests;
+    };
+    // Nobody knows yet what a segment costs: each training takes one at most.
+    const first = await stopped();
+    const segments = await trained();
+    expect(segments).toBeGreaterThan(0);
+    expect(segments).toBeLessThanOrEqual(4);
+    expect(first.spent).toBeGreaterThan(0);
+
+    const raise = (limit: number) => handle.executeUpdate<SteeringAnswer, [number]>('raiseBudget', { args: [limit] });
+    await expect(raise(first.spent / 2)).rejects.toMatchObject({
+      cause: { message: expect.stringMatching(/^Refused: .* EUR are less than the .* that are spent$/) },
+    });
+    const costliest = Math.max(...first.waiting.map(({ cost }) => cost));
+    expect((await raise(first.spent + 1.5 * costliest)).plan).toMatch(/EUR: .*going on|EUR: \d trainings still wait/);
+    const second = await stopped();
+    expect(second.spent).toBeGreaterThan(first.spent);
+    for (const { cost } of second.waiting) expect(second.spent + cost).toBeGreaterThan(second.limit);
+    expect(await trained()).toBeLessThan(16);
+    expect((await handle.describe()).raw.pendingActivities ?? []).toEqual([]);
+
+    await handle.signal('raiseBudget', 1e6);
+    const result = await handle.result();
+    expect(result.stages).toEqual(calm.stages);
+    expect((await scores()).map((bytes, n) => bytes.equals(before[n]!))).toEqual([true, true, true, true]);
+    const { budget: spent } = await handle.query<Progress, []>('progress');
+    expect(spent).toMatchObject({ limit: 1e6, waiting: [] });
+    expect(spent!.spent).toBeGreaterThan(second.spent);
+  }, 180_000);
+
   test('every history replays on the present code', async () => {
     const children = [
       '',
@@ -262,7 +315,8 @@ describe('temporal workflow start', () => {
       '/regress',
     ];
     const steered = ['-steered', '-steered/train-0-vs-1234', '-steered/train-01-vs-234'];
-    for (const id of [...children, ...steered, '-test', '-test/download', '-test/prepare']) {
+    const budget = ['-budget', '-budget/train-0-vs-1234'];
+    for (const id of [...children, ...steered, ...budget, '-test', '-test/download', '-test/prepare']) {
       const history = await client.workflow.getHandle(RUN + id).fetchHistory();
       await Worker.runReplayHistory(
         { workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)) },
