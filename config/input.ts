@@ -150,6 +150,12 @@ export const pipelineInputSchema = z.strictObject({
       tuneCuts: z.boolean().default(true),
     })
     .prefault({}),
+  report: z
+    .strictObject({
+      /** Show photographs in report.html; false leaves them out, as the competition's may not be published. */
+      pictures: z.boolean().default(true),
+    })
+    .prefault({}),
   /**
    * What the graphics cards may cost: `perGpuHour` for an hour of one of them, `limit` for all of the run, both in `currency`, which is
    * text. No result depends on it: with another budget the same run goes on.

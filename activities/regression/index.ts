@@ -4,19 +4,17 @@ import { runFolder } from '../../storage/key-names.ts';
 import { finalFailure } from '../failures.ts';
 import { withHeartbeat } from '../heartbeat.ts';
 import { HASH_BITS } from '../images/perceptual-hash.ts';
-import { readRecord } from '../run/records.ts';
 import type { ActivityServices } from '../services.ts';
 import { type FoldRow, InconsistentScores, joinScores } from './eyes.ts';
 import { fitStages, settingsOf } from './fit.ts';
 import { countFolds, measureLeak, patientInSeveralFolds } from './fold-counts.ts';
+import { gatherReport } from './gather-report.ts';
 import { readHashes } from './hashes.ts';
 import { judge } from './judge.ts';
-import type { Judgement, Metrics, NearDuplicateCounts } from './metrics.ts';
+import type { Judgement, NearDuplicateCounts } from './metrics.ts';
 import { findNearDuplicates, hashedPictures, type NearDuplicate } from './near-duplicates.ts';
 import { renderReport } from './report/page.ts';
-import type { ReportData } from './report/report-data.ts';
-import { readSheet } from './sheet.ts';
-import { readManifest, readOutput, storeOver } from './stored-files.ts';
+import { readOutput, storeOver } from './stored-files.ts';
 import { suspectLabels } from './suspect-labels.ts';
 import {
   formatNearDuplicates,
@@ -106,28 +104,9 @@ export function createRegressionActivities({ store, log }: ActivityServices): Re
   }
 
   async function writeReport(args: ReportArgs): Promise<WrittenReport> {
-    const { run, input, prefix } = args;
+    const { run, prefix } = args;
     const predictionsCsv = await store.get(`${prefix}/predictions.csv`);
-    const judgement = JSON.parse((await store.get(`${prefix}/regression.json`)).toString('utf8')) as Judgement;
     const curvesCsv = joinCurves(await Promise.all(args.trainings.map(key => readOutput(store, key, 'curves.csv'))));
-    const record = await readRecord(store, run);
-    const stageCounts: ReportData['stageCounts'] = {};
-    for (const [name, { stage, key }] of Object.entries(record?.stages ?? {})) {
-      const manifest = await readManifest(store, `stages/${stage}/${key}`);
-      if (manifest !== undefined) stageCounts[name] = manifest.counts;
-    }
-    const metrics: Metrics = {
-      ...judgement,
-      run,
-      // Equal pictures from elsewhere share the regression: where these came from is this run's to say.
-      source: input.source,
-      images: args.images,
-      work: {
-        seconds: Object.fromEntries(args.work.stages.map(stage => [stage.name, stage.seconds])),
-        ...args.work,
-      },
-      versions: record?.versions ?? {},
-    };
     // A regression that an older release made has none of them.
     const lists = new Map<string, Buffer>();
     for (const name of [SUSPECTS, DUPLICATES]) {
@@ -135,24 +114,20 @@ export function createRegressionActivities({ store, log }: ActivityServices): Re
       if (list !== undefined) lists.set(name, list);
     }
     const [suspects, duplicates] = [lists.get(SUSPECTS), lists.get(DUPLICATES)];
-    const html = renderReport({
-      metrics,
-      input,
+    const data = await gatherReport(store, args, {
       predictions: parsePredictions(predictionsCsv),
       curves: parseCurves(curvesCsv),
       suspects: suspects ? parseSuspects(suspects) : [],
       nearDuplicates: duplicates ? parseNearDuplicates(duplicates) : [],
-      stageCounts,
-      sheet: await readSheet(store, run),
-      createdAt: record?.createdAt ?? null,
     });
+    const { metrics } = data;
     const contents: [string, string | Uint8Array][] = [
       ['curves.csv', curvesCsv],
       ['predictions.csv', predictionsCsv],
       ...lists,
       ['metrics.json', `${JSON.stringify(metrics, null, 2)}\n`],
       // Last: whoever sees the page finds everything that belongs to it.
-      ['report.html', html],
+      ['report.html', renderReport(data)],
     ];
     const folder = `${runFolder(run)}/report/`;
     const files: WrittenReport['files'] = {};

@@ -14,6 +14,8 @@ export interface CurvePoint {
   iteration: number;
   metric: string;
   value: number;
+  /** Which attempt at the segment, or at judging it, this is from: above 1 the ones before were cut short. */
+  attempt: number;
 }
 
 type Row = Record<string, string>;
@@ -139,6 +141,7 @@ export function parseCurves(csv: string): CurvePoint[] {
     iteration: Number(row.iteration),
     metric: row.metric ?? '',
     value: row.value === '' ? Number.NaN : Number(row.value),
+    attempt: Number(row.attempt),
   }));
 }
 

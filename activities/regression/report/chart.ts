@@ -1,11 +1,12 @@
 /** Line charts as SVG text, drawn by ECharts without a browser. Colours are CSS variables, so one drawing serves light, dark and paper. */
 import { LineChart, ScatterChart } from 'echarts/charts';
-import { GridComponent } from 'echarts/components';
+import { GridComponent, MarkLineComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { type Html, html, trusted } from './html.ts';
+import { type Html, trusted } from './html.ts';
+import { type Drawing, drawing } from './svg.ts';
 
-use([LineChart, ScatterChart, GridComponent, SVGRenderer]);
+use([LineChart, ScatterChart, GridComponent, MarkLineComponent, SVGRenderer]);
 
 export interface Axis {
   name: string;
@@ -28,15 +29,13 @@ export interface Series {
   width?: number;
 }
 
-export interface Chart {
-  /** Said by a screen reader instead of the drawing. */
-  label: string;
-  /** Units of the drawing; it scales with its column. Text is 12 units high. */
-  width: number;
-  height: number;
+/** Text in it is 12 units high. */
+export interface Chart extends Drawing {
   x: Axis;
   y: Axis;
   series: Series[];
+  /** Dashed upright lines, where something happened. */
+  marks?: number[];
 }
 
 const FONT = { fontFamily: 'inherit', fontSize: 12, color: 'var(--soft)' };
@@ -62,7 +61,7 @@ export function drawChart(chart: Chart): Html {
     grid: { left: 46, right: 14, top: 10, bottom: 42 },
     xAxis: axis(chart.x, 26),
     yAxis: { ...axis(chart.y, 34) },
-    series: chart.series.map(({ points, color, dashed, markers, filled, width }) =>
+    series: chart.series.map(({ points, color, dashed, markers, filled, width }, i) =>
       markers
         ? {
             type: 'scatter',
@@ -82,17 +81,26 @@ export function drawChart(chart: Chart): Html {
             itemStyle: { color },
             lineStyle: { color, width: width ?? 2, type: dashed ? [4, 4] : 'solid' },
             ...(filled ? { areaStyle: { color, opacity: 0.1 } } : {}),
+            ...(i === 0 && chart.marks ? { markLine: upright(chart.marks) } : {}),
           },
     ),
   };
-  const drawing = init(null, null, { renderer: 'svg', ssr: true, width: chart.width, height: chart.height });
+  const canvas = init(null, null, { renderer: 'svg', ssr: true, width: chart.width, height: chart.height });
   try {
-    drawing.setOption(option);
-    return html`<svg role="img" aria-label="${chart.label}" viewBox="0 0 ${chart.width} ${chart.height}" class="chart">${trusted(innerOf(drawing.renderToSVGString()))}</svg>`;
+    canvas.setOption(option);
+    return drawing(chart, trusted(innerOf(canvas.renderToSVGString())));
   } finally {
     // Or its timers keep the process alive.
-    drawing.dispose();
+    canvas.dispose();
   }
+}
+
+function upright(marks: readonly number[]) {
+  return {
+    ...{ silent: true, symbol: 'none', animation: false, label: { show: false } },
+    lineStyle: { color: 'var(--second)', width: 1.5, type: [3, 3] },
+    data: marks.map(x => ({ xAxis: x })),
+  };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ReadPrediction } from '../tables.ts';
 import { type Html, html } from './html.ts';
 import { fixed, some } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
+import { drawing } from './svg.ts';
 
 const WIDTH = 360;
 const LEFT = 8;
@@ -48,14 +49,18 @@ function weightTable(features: readonly string[], weights: readonly number[], in
       <table>
         <caption>Weights. Natural are 1, 1, 1, 1 and intercept 0: then the score is the expected stage.</caption>
         <thead><tr><th scope="col">Feature</th><th scope="col" class="num">Weight</th><th scope="col" class="num">Natural</th></tr></thead>
-        <tbody>${features.map((name, j) => html`<tr><th scope="row">${featureName(name)}</th><td class="num">${fixed(weights[j])}</td><td class="num">${name.startsWith('fellow') ? 0 : 1}</td></tr>`)}
+        <tbody>${features.map((name, j) => html`<tr><th scope="row">${featureName(name)}</th><td class="num">${fixed(weights[j])}</td><td class="num">${NATURAL.test(name) ? 1 : 0}</td></tr>`)}
         <tr><th scope="row">Intercept</th><td class="num">${fixed(intercept)}</td><td class="num">0</td></tr></tbody>
       </table>`;
 }
 
+/** The eye's own four probabilities: all else adds nothing to the expected stage. */
+const NATURAL = /^p\d$/;
+
 function featureName(name: string): string {
-  const k = name.slice(-1);
-  return `P(y\u2009>\u2009${k})${name.startsWith('fellow') ? ' of the fellow eye' : ''}`;
+  const p = `P(y\u2009>\u2009${name.slice(-1)})`;
+  if (name.startsWith('fellow')) return `${p} of the fellow eye`;
+  return name.startsWith('spread') ? `Spread of ${p}` : p;
 }
 
 /** Five histograms below each other on one scale, each as high as its fullest bin. */
@@ -90,11 +95,13 @@ function drawRows(test: readonly ReadPrediction[], cuts: readonly number[]): Htm
           : html`<rect x="${(LEFT + i * step + 0.5).toFixed(1)}" y="${(base - (n / most) * (ROW - TITLE - 8)).toFixed(1)}" width="${(step - 1).toFixed(1)}" height="${((n / most) * (ROW - TITLE - 8)).toFixed(1)}" fill="var(--s${stage})"/>`,
     )}<text x="${LEFT}" y="${base - ROW + 22}" font-size="12" fill="var(--ink)" stroke="var(--paper)" stroke-width="4" paint-order="stroke">${stage} ${name} <tspan fill="var(--soft)">${some(eyes.length, 'eye')}</tspan></text>`;
   });
-  return html`<svg role="img" class="chart" viewBox="0 0 ${WIDTH} ${height}" aria-label="Histograms of the score within each graded stage, with the cuts at ${cuts.map(cut => fixed(cut, 2)).join(', ')}">${cuts.map(
+  const label = `Histograms of the score within each graded stage, with the cuts at ${cuts.map(cut => fixed(cut, 2)).join(', ')}`;
+  const content = html`${cuts.map(
     (cut, k) =>
       html`<line x1="${x(cut).toFixed(1)}" x2="${x(cut).toFixed(1)}" y1="${TOP - 6}" y2="${bottom}" stroke="var(--second)" stroke-width="1.5" stroke-dasharray="4 3"/><text x="${x(cut).toFixed(1)}" y="${TOP - 10}" font-size="11" text-anchor="middle" fill="var(--second)">${k}|${k + 1}</text>`,
   )}${rows}<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${bottom}" y2="${bottom}" stroke="var(--rule-strong)"/>${ticks.map(
     tick =>
       html`<text x="${x(tick).toFixed(1)}" y="${bottom + 15}" font-size="12" text-anchor="middle" fill="var(--soft)">${fixed(tick, 0)}</text>`,
-  )}<text x="${WIDTH / 2}" y="${bottom + 35}" font-size="12" text-anchor="middle" fill="var(--soft)">Score of the regression</text></svg>`;
+  )}<text x="${WIDTH / 2}" y="${bottom + 35}" font-size="12" text-anchor="middle" fill="var(--soft)">Score of the regression</text>`;
+  return drawing({ label, width: WIDTH, height }, content);
 }

@@ -39,3 +39,20 @@ export function duration(seconds: number): string {
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
 }
+
+/** With its sign: `+0.012`, `\u22120.004`, `0.000`. */
+export function signed(value: number | null | undefined, digits = 3): string {
+  const text = fixed(value, digits);
+  return value !== null && value !== undefined && value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+/** `\u22120.01 to +0.05`: a dash between signs would be read as one of them. */
+export function signedRange(interval: Interval | null, digits = 3): string {
+  return interval === null ? NONE : `${signed(interval[0], digits)} to ${signed(interval[1], digits)}`;
+}
+
+/** Bytes as `0.8 kB`, `47.9 MB`, `33.1 GB`. */
+export function bytes(n: number): string {
+  const [unit, size] = n >= 1e9 ? ['GB', 1e9] : n >= 1e6 ? ['MB', 1e6] : ['kB', 1e3];
+  return `${fixed(n / size, 1)} ${unit}`;
+}

@@ -1,20 +1,23 @@
 /** The exact input and versions, to do it again. */
+import { commandOf } from './command.ts';
 import { type Html, html } from './html.ts';
 import type { ReportData } from './report-data.ts';
 
-export function renderRepeat({ input, metrics }: ReportData): Html {
+export function renderRepeat({ input, metrics }: Pick<ReportData, 'input' | 'metrics'>): Html {
   const versions = Object.entries(metrics.versions);
+  const command = commandOf(input);
   return html`
 <section aria-labelledby="repeat">
   <h2 id="repeat">To do it again</h2>
-  <p>Save this as <code>input.json</code> and run <code>npm start -- --input-file input.json</code>. On a CPU the same versions give the same numbers.</p>
+  ${command !== null && html`<pre tabindex="0"><code>${command}</code></pre>`}
+  <p>${command === null ? 'Save' : 'Or save'} the input below as <code>input.json</code>, which holds every default too, and run <code>npm start -- --input-file input.json</code>. On a CPU the same versions give the same numbers.</p>
   <details>
     <summary>Input, every field</summary>
     <pre tabindex="0">${JSON.stringify(input, null, 2)}</pre>
   </details>
   ${
     versions.length > 0 &&
-    html`<table><caption>Versions</caption><tbody>${versions.map(([name, version]) => html`<tr><th scope="row">${name}</th><td>${version}</td></tr>`)}</tbody></table>`
+    html`<table><caption>Versions</caption><thead><tr><th scope="col">What</th><th scope="col">Version</th></tr></thead><tbody>${versions.map(([name, version]) => html`<tr><th scope="row">${name}</th><td>${version}</td></tr>`)}</tbody></table>`
   }
 </section>`;
 }

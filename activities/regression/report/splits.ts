@@ -2,6 +2,7 @@
 import { reliabilityCurve } from '../brier.ts';
 import { positives } from '../judge.ts';
 import type { SplitMetrics } from '../metrics.ts';
+import type { OperatingPoint } from '../operating-points.ts';
 import { rocCurve } from '../roc.ts';
 import { drawChart, type Series } from './chart.ts';
 import { type Html, html } from './html.ts';
@@ -9,7 +10,9 @@ import { count, fixed, percent, range } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
 
 /** With fewer eyes of a kind, a share of them is too coarse to judge by. */
-const ENOUGH = 30;
+export const ENOUGH = 30;
+
+const FEW = html` <span class="flag">too few to say</span>`;
 
 /** Both charts of a split: from 0 to 1 either way, with the line of chance or of perfect calibration. */
 const SQUARE = { width: 300, height: 290 };
@@ -38,22 +41,18 @@ export function renderSplits(data: ReportData): Html {
     <tbody>${splits.map(row)}</tbody>
   </table>
   </div>
-  <p class="small">Accuracy, sensitivity and specificity at a probability of 0.5.${few.length > 0 && html` <span class="flag">few</span> Fewer than ${ENOUGH} eyes on one side: too few to say.`}</p>
+  <p class="small">Accuracy, sensitivity and specificity at a probability of 0.5.${few.length > 0 && html` ${FEW}: fewer than ${ENOUGH} eyes on one side of the split.`}</p>
   <div class="grid">${splits.map(split => rocFigure(split, data))}</div>
   <p class="small">Rings: thresholds chosen on the validation fold for a specificity of 80, 90 and 95\u202f%, applied to the test fold; so they need not stand where they were meant to.</p>
-  <details>
-    <summary>Operating points: what was asked for, what came out</summary>
-    ${splits.map(operatingTable)}
-  </details>
-  <details>
-    <summary>Reliability: does a probability mean what it says?</summary>
-    <div class="grid">${splits.map(split => reliabilityFigure(split, data))}</div>
-    <p class="small">Test eyes in ten steps of predicted probability. On the diagonal, 30\u202f% means that 30 of 100 have it.</p>
-  </details>
+  <h3>Does a probability mean what it says?</h3>
+  <div class="grid">${splits.map(split => reliabilityFigure(split, data))}</div>
+  <p class="small">Test eyes in ten steps of predicted probability. On the diagonal, 30\u202f% means that 30 of 100 have it.</p>
+  ${operatingTable(splits)}
 </section>`;
 }
 
-function tooFew(split: SplitMetrics): boolean {
+/** Whether a figure of the split says little about eyes that were not in the test fold. */
+export function tooFew(split: SplitMetrics): boolean {
   return Math.min(split.positives, split.negatives) < ENOUGH;
 }
 
@@ -63,7 +62,7 @@ function row(split: SplitMetrics): Html {
       <td class="num">${percent(split.accuracy)}</td><td class="num">${percent(split.majorityAccuracy)}</td>
       <td class="num">${percent(split.sensitivity)}</td><td class="num">${percent(split.specificity)}</td>
       <td class="num">${fixed(split.averagePrecision)}</td><td class="num">${fixed(split.brier)}</td>
-      <td class="num nowrap">${count(split.positives)}<span class="small">\u2009/\u2009${count(split.positives + split.negatives)}</span>${tooFew(split) && html`<br><span class="flag">few</span>`}</td></tr>`;
+      <td class="num nowrap">${count(split.positives)}<span class="small">\u2009/\u2009${count(split.positives + split.negatives)}</span>${tooFew(split) && html`<br>${FEW}`}</td></tr>`;
 }
 
 function testFold(split: SplitMetrics, data: ReportData) {
@@ -83,17 +82,19 @@ function rocFigure(split: SplitMetrics, data: ReportData): Html {
       ? [[1 - point.specificity, point.sensitivity]]
       : [],
   );
-  return html`<figure><figcaption><b class="nowrap">${split.name}</b> AUC ${fixed(split.auc)}</figcaption>${drawChart({
-    label: `ROC curve of split ${split.name}: area ${fixed(split.auc)}`,
-    ...SQUARE,
-    x: { name: '1 \u2212 specificity', min: 0, max: 1, interval: 0.25 },
-    y: { name: 'Sensitivity', min: 0, max: 1, interval: 0.25 },
-    series: [
-      DIAGONAL,
-      { points, color: 'var(--accent)', filled: true },
-      { points: rings, color: 'var(--second)', markers: true },
-    ],
-  })}</figure>`;
+  return html`<figure><figcaption><b class="nowrap">${split.name}</b> AUC ${fixed(split.auc)}${tooFew(split) && FEW}</figcaption>${drawChart(
+    {
+      label: `ROC curve of split ${split.name}: area ${fixed(split.auc)}`,
+      ...SQUARE,
+      x: { name: '1 \u2212 specificity', min: 0, max: 1, interval: 0.25 },
+      y: { name: 'Sensitivity', min: 0, max: 1, interval: 0.25 },
+      series: [
+        DIAGONAL,
+        { points, color: 'var(--accent)', filled: true },
+        { points: rings, color: 'var(--second)', markers: true },
+      ],
+    },
+  )}</figure>`;
 }
 
 function reliabilityFigure(split: SplitMetrics, data: ReportData): Html {
@@ -101,9 +102,10 @@ function reliabilityFigure(split: SplitMetrics, data: ReportData): Html {
   if (scores.length === 0) return absent(split, 'No curve: the test fold is empty.');
   const bins = reliabilityCurve(positive, scores);
   const points = bins.map((bin): [number, number] => [bin.predicted, bin.observed]);
-  return html`<figure><figcaption><b class="nowrap">${split.name}</b> Brier score ${fixed(split.brier)}</figcaption>${drawChart(
+  return html`<figure><figcaption><b class="nowrap">${split.name}</b> Brier ${fixed(split.brier)}${tooFew(split) && FEW}</figcaption>${drawChart(
     {
-      label: `Reliability of split ${split.name}: ${bins.map(bin => `predicted ${percent(bin.predicted, 0)}, observed ${percent(bin.observed, 0)} of ${bin.eyes}`).join('; ')}`,
+      label: `Reliability of split ${split.name}: Brier score ${fixed(split.brier)}`,
+      description: `${bins.map(bin => `predicted ${percent(bin.predicted, 0)}, observed ${percent(bin.observed, 0)} of ${bin.eyes}`).join('; ')}`,
       ...SQUARE,
       x: { name: 'Predicted probability', min: 0, max: 1, interval: 0.25 },
       y: { name: 'Share that has it', min: 0, max: 1, interval: 0.25 },
@@ -116,16 +118,23 @@ function absent(split: SplitMetrics, reason: string): Html {
   return html`<figure><figcaption><b class="nowrap">${split.name}</b></figcaption><p class="small">${reason}</p></figure>`;
 }
 
-function operatingTable(split: SplitMetrics): Html {
+/** A row for each wish, a column for each split: what the threshold that grants it on the validation fold gives on the test fold. */
+function operatingTable(splits: readonly SplitMetrics[]): Html {
+  const wishes = splits[0]?.operatingPoints ?? [];
+  const cell = ({ fixed: kept, threshold, sensitivity, specificity }: OperatingPoint) => {
+    const [got, keptAt] = kept === 'specificity' ? [sensitivity, specificity] : [specificity, sensitivity];
+    return html`<td class="num"><b>${percent(got)}</b><br><span class="small nowrap">${percent(keptAt)} from ${fixed(threshold, 2)}</span></td>`;
+  };
   return html`
-    <div class="scroll" role="region" aria-label="Operating points of split ${split.name}" tabindex="0">
-    <table>
-      <caption><span class="nowrap">${split.name}</span> ${QUESTIONS[split.k]!}</caption>
-      <thead><tr><th scope="col">Asked for on validation</th><th scope="col" class="num">Threshold</th><th scope="col" class="num">Sensitivity on test</th><th scope="col" class="num">Specificity on test</th></tr></thead>
-      <tbody>${split.operatingPoints.map(
-        point =>
-          html`<tr><th scope="row">${point.fixed} \u2265 ${percent(point.target, 0)}</th><td class="num">${fixed(point.threshold)}</td><td class="num">${percent(point.sensitivity)}</td><td class="num">${percent(point.specificity)}</td></tr>`,
-      )}</tbody>
-    </table>
-    </div>`;
+  <h3>Operating points</h3>
+  <div class="scroll" role="region" aria-label="Operating points" tabindex="0">
+  <table>
+    <caption>Thresholds chosen on the validation fold for a wanted specificity or sensitivity, applied to the test fold. Bold: the other of the two. Below: what became of the wanted one, and the threshold.</caption>
+    <thead><tr><th scope="col">Wanted</th><th scope="col">Gives</th>${splits.map(split => html`<th scope="col" class="num nowrap">${split.name}</th>`)}</tr></thead>
+    <tbody>${wishes.map(
+      ({ fixed: kept, target }, i) =>
+        html`<tr><th scope="row" class="nowrap">${kept} ${percent(target, 0)}</th><td>${kept === 'specificity' ? 'sensitivity' : 'specificity'}</td>${splits.map(split => cell(split.operatingPoints[i]!))}</tr>`,
+    )}</tbody>
+  </table>
+  </div>`;
 }

@@ -33,9 +33,17 @@ function confusionTable({ confusion, recall }: StagingMetrics, what: string): Ht
     </div>`;
 }
 
+/** Mean distance in stages of giving every eye the same one; null without eyes. */
+function majorityDistance(stage: number | null, confusion: StagingMetrics['confusion']): number | null {
+  if (stage === null) return null;
+  const eyes = confusion.map(row => row.reduce((sum, n) => sum + n, 0));
+  const all = eyes.reduce((sum, n) => sum + n, 0);
+  return eyes.reduce((sum, n, graded) => sum + n * Math.abs(graded - stage), 0) / all;
+}
+
 function ways({ regression, baseline, argmax, majority, splits }: Metrics): Html {
   const row = (name: string, how: string, way: Partial<StagingMetrics>) =>
-    html`<tr><th scope="row">${name}<br><span class="small">${how}</span></th><td class="num">${fixed(way.qwk)}<br><span class="small">${way.qwkInterval && range(way.qwkInterval, 2)}</span></td><td class="num">${percent(way.accuracy)}</td><td class="num">${fixed(way.mae, 2)}</td></tr>`;
+    html`<tr><th scope="row">${name}<br><span class="small">${how}</span></th><td class="num">${fixed(way.qwk)}<br><span class="small nowrap">${way.qwkInterval && range(way.qwkInterval, 2)}</span></td><td class="num">${percent(way.accuracy)}</td><td class="num">${fixed(way.mae, 2)}</td></tr>`;
   return html`
     <div class="scroll" role="region" aria-label="Ways to a stage" tabindex="0">
     <table>
@@ -45,7 +53,7 @@ function ways({ regression, baseline, argmax, majority, splits }: Metrics): Html
         ${row('Regression', regression.cutsTuned ? 'ridge, cuts tuned on validation' : 'ridge, cuts at halves', regression)}
         ${row('Sum of the four', 'E[y] = \u03a3 P(y\u2009>\u2009k), cuts at halves', baseline)}
         ${row('Most probable stage', 'after making the four fall', argmax)}
-        ${row('Majority guess', majority.stage === null ? 'no eyes' : `always stage ${majority.stage}`, { qwk: majority.qwk, accuracy: majority.accuracy })}
+        ${row('Majority guess', majority.stage === null ? 'no eyes' : `always stage ${majority.stage}`, { qwk: majority.qwk, accuracy: majority.accuracy, mae: majorityDistance(majority.stage, regression.confusion) })}
       </tbody>
     </table>
     </div>`;

@@ -3,8 +3,9 @@ import type { Interval } from '../bootstrap.ts';
 import type { Metrics, StagingMetrics } from '../metrics.ts';
 import { REFERABLE } from '../split-names.ts';
 import { type Html, html } from './html.ts';
-import { count, fixed, percent, range, some } from './numbers.ts';
+import { count, fixed, percent, range, signed, signedRange, some } from './numbers.ts';
 import type { ReportData } from './report-data.ts';
+import { tooFew } from './splits.ts';
 
 /** Private leaderboard of 2015: quadratic weighted kappa on Kaggle's test pictures. */
 const LEADERBOARD = [
@@ -27,8 +28,8 @@ export function renderVerdict({ metrics }: ReportData): Html {
   ${isMadeUp(metrics) && html`<p class="banner"><strong>Made-up eyes.</strong> These figures show that the pipeline works from the first byte to this page. They say nothing about medicine.</p>`}
   ${leaking && html`<p class="banner warn"><strong>Leaking folds.</strong> The records were shuffled as in 2015, not by patient: ${percent(folds.leak.eyes)} of the test records have another version of the same eye in training, ${percent(folds.leak.patients)} the same patient. Every figure here is better than it would be for new patients.</p>`}
   <div class="verdict">
-    ${figure('Agreement with the graded stage', regression.qwk, regression.qwkInterval, 'Quadratic weighted kappa: 1 is perfect, 0 is chance')}
-    ${figure('Referable disease found', referable.auc, referable.aucInterval, 'Area under the ROC curve, stage 2 and worse: 1 is perfect, 0.5 is chance')}
+    ${figure('Agreement with the graded stage', regression.qwk, regression.qwkInterval, 'Quadratic weighted kappa: 1 is perfect, 0 is chance.')}
+    ${figure('Referable disease found', referable.auc, referable.aucInterval, `Area under the ROC curve, stage 2 and worse: 1 is perfect, 0.5 is chance.${tooFew(referable) ? ' Too few eyes on one side to say.' : ''}`)}
   </div>
   <p class="lead">On ${leaking ? `${some(records(regression), 'record')} (versions of ${some(folds.test.eyes, 'eye')})` : some(folds.test.eyes, 'eye')} of ${some(folds.test.patients, 'patient')} ${leaking ? 'of the test fold' : 'that no network had seen'},
   the four predictions and the regression give ${percent(regression.accuracy, 0)} of them exactly the stage of the grader, and are off by ${fixed(regression.mae, 2)} stages on average.
@@ -82,10 +83,6 @@ function comparison({ regression, majority, folds }: Metrics): Html {
   </table>`;
 }
 
-function signed(value: number): string {
-  return value > 0 ? `+${fixed(value)}` : fixed(value);
-}
-
 function intervalOf(interval: Interval | null): string {
-  return interval === null ? 'no interval' : `95\u202f% interval ${fixed(interval[0])} to ${fixed(interval[1])}`;
+  return interval === null ? 'no interval' : `95\u202f% interval ${signedRange(interval)}`;
 }
