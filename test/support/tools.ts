@@ -6,17 +6,22 @@ import { findCaffe } from '../../bootstrap/caffe.ts';
 import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
 import { findVersitygw } from '../../bootstrap/versitygw.ts';
 import { exemptLoopback } from '../../system/no-proxy.ts';
+import { findChromium } from './chromium.ts';
 
 /** The processes that run the tests inherit this one's environment. */
 export default async function setUp(): Promise<void> {
   exemptLoopback();
   const report = (line: string) => console.error(`set-up: ${line}`);
-  const [temporal, versitygw] = await Promise.all([
+  const [temporal, versitygw, chromium] = await Promise.all([
     findTemporalCli({ report }),
     // Without it, which takes Go to build, only the tests of S3 fail, and say why.
     findVersitygw({ report }).catch(error => report(error.message)),
+    // Without it only the test of the report in a browser is missed, and says why.
+    findChromium({ report }).catch((error: Error) => error),
     findCaffe({ report }),
   ]);
   process.env.TEMPORAL_CLI_PATH = temporal.path;
+  if (chromium instanceof Error) process.env.CHROMIUM_MISSING = chromium.message;
+  else process.env.CHROMIUM_PATH = chromium.path;
   if (versitygw) process.env.VERSITYGW_PATH = versitygw.path;
 }
