@@ -163,7 +163,7 @@ async function childrenEnded(client: Client, run: string): Promise<void> {
 }
 
 /** The failure that an activity or workflow stated, below the layers that say whose it is. */
-function statedMessage(error: Error): string {
+export function statedMessage(error: Error): string {
   let failure = error;
   while (!(failure instanceof ApplicationFailure) && failure.cause instanceof Error) failure = failure.cause;
   return failure.message;

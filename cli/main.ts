@@ -16,6 +16,18 @@ function port(value: string): number {
   return n;
 }
 
+function count(value: string): number {
+  const n = Number(value);
+  if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('Expected a whole number from 1.');
+  return n;
+}
+
+function share(value: string): number {
+  const n = Number(value);
+  if (!(n >= 0 && n <= 1)) throw new InvalidArgumentError('Expected a number from 0 to 1.');
+  return n;
+}
+
 program
   .command('run', { isDefault: true })
   .description('run the whole job on this machine, or go on with it where it was')
@@ -109,6 +121,24 @@ program
   .action(async (runs, options) => {
     const { compare } = await import('./compare.ts');
     process.exitCode = await compare(runs, options);
+  });
+
+program
+  .command('score')
+  .description('stages of an archive without grades, by the networks of a finished run: a submission')
+  .argument('[archive]', 'its name', 'test.zip')
+  .option('--run <run>', 'the workflow id (default: the run of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine; submission.csv goes into a folder of it', './run')
+  .option('--source <source>', "where the archive is, as for run (default: where the run's own was)")
+  .option('--store <url>', 'where artifacts lie (default: the store of the out folder)')
+  .option('--parts <n>', 'how many parts it has (default: 7)', count)
+  .option('--max-quarantined <share>', "share of pictures that may be set aside (default: the run's own)", share)
+  .option('--port <port>', "port of Temporal's server (default: 7233, or a free one)", port)
+  .option('--ui-port <port>', "port of Temporal's Web UI (default: the server's + 1000, or a free one)", port)
+  .addHelpText('after', '\nExample:\n  retinopathy score test.zip --out /data/run')
+  .action(async (archive, options) => {
+    const { score } = await import('./score.ts');
+    process.exitCode = await score(archive, options);
   });
 
 program

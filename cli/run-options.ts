@@ -43,7 +43,7 @@ export async function inputOf(options: RunOptions): Promise<PipelineInput> {
 }
 
 /** `synthetic`, `kaggle` and URLs as they are; anything else is a folder. */
-async function sourceOf(source: string): Promise<string> {
+export async function sourceOf(source: string): Promise<string> {
   if (source === 'synthetic' || source === 'kaggle' || /^https?:\/\//.test(source)) return source;
   const folder = resolve(source.replace(/^file:/, ''));
   const is = await stat(folder).catch(() => undefined);

@@ -3,8 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import colors from 'picocolors';
-import { findCaffe } from '../bootstrap/caffe.ts';
-import { findTemporalCli } from '../bootstrap/temporal-cli.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { STAGES } from '../config/stages.ts';
 import { runFolder } from '../storage/key-names.ts';
@@ -14,14 +12,14 @@ import { watchParents } from '../system/parent-watch.ts';
 import type { PipelineResult } from '../workflows/retinopathy-pipeline.ts';
 import { type Console, createConsole } from './console.ts';
 import { copyReport } from './copy-report.ts';
-import { type Embedded, startEmbedded } from './embedded.ts';
+import type { Embedded } from './embedded.ts';
 import { type Execution, openExecution, resultOf, runId, workflowCode } from './execution.ts';
 import { follow } from './follow.ts';
 import { duration } from './format.ts';
 import { type OutFolder, openOutFolder } from './out-folder.ts';
-import { choosePort } from './ports.ts';
 import { inputOf, type RunOptions } from './run-options.ts';
 import { checkRoom, checkSource, roomHere } from './source-check.ts';
+import { startUp } from './start-up.ts';
 import { Stopped, stopSignal } from './stop-signal.ts';
 import { checkStore, chooseStore } from './store-choice.ts';
 import { type SummaryMetrics, summaryLines } from './summary.ts';
@@ -52,24 +50,7 @@ export async function run(options: RunOptions): Promise<number> {
     const plan = { run: runId(input), input, store, code: await workflowCode() };
     await out.writeState({ run: plan.run, store });
 
-    const setUp = async () => {
-      const report = (line: string) => screen.line(`  ${colors.dim(line)}`);
-      const [temporal] = await Promise.all([
-        findTemporalCli({ env: process.env, report }),
-        findCaffe({ env: process.env, report }),
-      ]);
-      const port = await choosePort(options.port, 7233, '--port');
-      const uiPort = await choosePort(options.uiPort, port + 1000, '--ui-port');
-      return startEmbedded({
-        temporal: temporal.path,
-        out,
-        port,
-        uiPort,
-        store,
-        onRestart: (name, why) => screen.line(colors.yellow(`  ${name} ended (${why}) and is started again`)),
-      });
-    };
-    embedded = await stop.race(setUp());
+    embedded = await stop.race(startUp({ screen, out, store, port: options.port, uiPort: options.uiPort }));
     const { client } = embedded;
     await stop.race(embedded.startWorkers(['workflow', 'cpu', 'gpu']));
 

@@ -2,7 +2,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { submit } from '../../cli/submit.ts';
 import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../demo/kaggle-server.ts';
 import { busy, refusal } from '../../demo/misbehaviour.ts';
 import { served, zipOf } from '../download/world.ts';
@@ -35,25 +36,40 @@ async function serve({ onApiRequest, ...options }: Partial<KaggleServerOptions> 
   });
 }
 
-async function submit(csv: string, { token = TOKEN, more = [] as string[] } = {}) {
+/** In this process: what the command prints, or the error that it ends with. */
+async function submitted(csv: string, token = TOKEN): Promise<string> {
   const file = join(folder, 'submission.csv');
   await writeFile(file, csv);
-  const command = retinopathy(
-    ['submit', file, '--message', 'tiny, by hand', '--competition', 'eyes', '--source', server.url, ...more],
-    { KAGGLE_API_TOKEN: token, HOME: folder },
-  );
-  const { code } = await command.exited;
-  const said = command.output().trim();
-  expect(said).not.toContain(token);
-  expect(said).not.toContain('upload_id');
-  expect(said).not.toMatch(/^\s+at /m);
-  return { code, said };
+  vi.stubEnv('KAGGLE_API_TOKEN', token);
+  vi.stubEnv('HOME', folder);
+  const printed = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    const options = { message: 'tiny, by hand', competition: 'eyes', source: server.url };
+    const failure = await submit(file, options).then(
+      () => '',
+      (error: Error) => error.message,
+    );
+    const said = printed.mock.calls.map(([text]) => text).join('') + failure;
+    expect(said).not.toContain(token);
+    expect(said).not.toContain('upload_id');
+    return said;
+  } finally {
+    printed.mockRestore();
+    vi.unstubAllEnvs();
+  }
 }
 
 describe('retinopathy submit', () => {
   test('sends the file as it is, and says what Kaggle says', async () => {
     await serve();
-    const { code, said } = await submit(GOOD);
+    const file = join(folder, 'submission.csv');
+    await writeFile(file, GOOD);
+    const command = retinopathy(
+      ['submit', file, '--message', 'tiny, by hand', '--competition', 'eyes', '--source', server.url],
+      { KAGGLE_API_TOKEN: TOKEN, HOME: folder },
+    );
+    const { code } = await command.exited;
+    const said = command.output();
     expect(code, said).toBe(0);
     expect(said).toContain('3 pictures, those of sampleSubmission.csv');
     expect(said).toContain('Successfully submitted to eyes (submission 50000000)');
@@ -74,47 +90,41 @@ describe('retinopathy submit', () => {
     ['no header', GOOD.replace('image,level\n', ''), /Expected the header `image,level` in line 1/],
   ])('refuses %s, and sends nothing', async (_, csv, line) => {
     await serve();
-    const { code, said } = await submit(csv);
-    expect([code, said]).toEqual([1, expect.stringMatching(line)]);
-    expect(said.split('\n')).toHaveLength(1);
+    expect(await submitted(csv)).toMatch(line);
     expect(calls).not.toContain('StartSubmissionUpload');
   });
 
   test('uploads again when the storage is busy, and submits once', async () => {
     let uploads = 0;
     await serve({ onUpload: () => (++uploads === 1 ? busy(503) : undefined) });
-    const { code, said } = await submit(GOOD);
-    expect(code, said).toBe(0);
+    expect(await submitted(GOOD)).toContain('Successfully submitted');
     expect(uploads).toBe(2);
     expect(server.submissions).toHaveLength(1);
   });
 
   test('submits no second time where nobody can say whether the first was taken', async () => {
     await serve({ onApiRequest: ({ method }) => (method === 'CreateSubmission' ? { cutAfter: 0 } : undefined) });
-    const { code, said } = await submit(GOOD);
-    expect(code).toBe(1);
-    expect(said).toMatch(/Expected an answer to the submission, got none .*before sending it again, look whether/);
+    expect(await submitted(GOOD)).toMatch(
+      /Expected an answer to the submission, got none .*before sending it again, look whether/,
+    );
     expect(calls.filter(method => method === 'CreateSubmission')).toHaveLength(1);
     expect(server.submissions).toHaveLength(1);
   });
 
   test('shows what Kaggle refuses: wrong token, rules, allowance', async () => {
     await serve();
-    const wrong = await submit(GOOD, { token: 'KGAT_another' });
-    expect([wrong.code, wrong.said]).toEqual([1, expect.stringMatching(/create a new token at/)]);
+    expect(await submitted(GOOD, 'KGAT_another')).toMatch(/create a new token at/);
     await server.close();
     await serve({
       onApiRequest: ({ method }) =>
         method === 'StartSubmissionUpload' ? refusal(403, 'You must accept the rules') : undefined,
     });
-    expect((await submit(GOOD)).said).toMatch(
-      /to let .* send a submission to eyes, got 403 .*accept the rules at https/,
-    );
+    expect(await submitted(GOOD)).toMatch(/to let .* send a submission to eyes, got 403 .*accept the rules at https/);
     await server.close();
     await serve({
       onApiRequest: ({ method }) => (method === 'CreateSubmission' ? refusal(400, 'allowance used') : undefined),
     });
-    expect((await submit(GOOD)).said).toMatch(/to take a submission to eyes, got 400 \(allowance used\)/);
+    expect(await submitted(GOOD)).toMatch(/to take a submission to eyes, got 400 \(allowance used\)/);
     expect(server.submissions).toHaveLength(0);
   });
 });
