@@ -1,6 +1,7 @@
 /** Heartbeats, and the way an activity leaves when its worker goes away. */
 import { ApplicationFailure, Context, cancellationDetails, heartbeat } from '@temporalio/activity';
 import type { Forecast, Leave } from './leaving.ts';
+import { progressed } from './measures.ts';
 
 /** Well under a third of every heartbeat timeout. */
 const EVERY_MS = 3_000;
@@ -34,7 +35,13 @@ export async function withHeartbeat<Details, Result>(
   const leave = leaves.get(context);
   const cancelled = context.cancellationSignal;
   heartbeat(context.info.heartbeatDetails);
-  const timer = setInterval(() => heartbeat(latestDetails.get(context) ?? context.info.heartbeatDetails), EVERY_MS);
+  let before: unknown;
+  const timer = setInterval(() => {
+    const latest = latestDetails.get(context);
+    heartbeat(latest ?? context.info.heartbeatDetails);
+    if (latest !== before) progressed();
+    before = latest;
+  }, EVERY_MS);
   try {
     // A task may have been on its way when the worker stopped asking for more.
     leave?.signal.throwIfAborted();

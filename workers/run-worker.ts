@@ -1,20 +1,23 @@
 /** One worker process: connects, registers what its role does, runs until it is told to stop. */
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ActivityServices } from '../activities/services.ts';
 import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
+import { measureBacklog } from './backlog.ts';
 import { temporalService } from './connection.ts';
 import { cpuActivities, transferActivities } from './cpu.ts';
 import { Departure } from './departure.ts';
 import { FailurePolicy } from './failure-policy.ts';
 import { gpuActivities, gpuSlots } from './gpu.ts';
+import { serveHealth } from './health.ts';
 import { leaveWhenIdle, parseIdleTime } from './idle.ts';
-import { createLogger, temporalLogger } from './logger.ts';
+import { createLogger } from './logger.ts';
 import { READY_LINE, type Role } from './roles.ts';
 import { openServices } from './services.ts';
 import { slotsOf } from './slots.ts';
 import { watchesSpot, watchSpotNotices } from './spot-notice.ts';
+import { installRuntime, measureDisks, measured } from './telemetry.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 /** Longer than any activity runs: Departure says when one must be given back. */
@@ -25,13 +28,14 @@ const TRANSFERS = 8;
 /**
  * Runs a worker until SIGTERM or SIGINT, or until its machine is about to be taken away, or nothing is to do for long.
  * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the graphics cards of a gpu worker, else
- *   the cores), RETINOPATHY_GPUS, RETINOPATHY_EXIT_WHEN_IDLE (never), AWS_EC2_METADATA_SERVICE_ENDPOINT
+ *   the cores), RETINOPATHY_GPUS, RETINOPATHY_EXIT_WHEN_IDLE (never), RETINOPATHY_METRICS and RETINOPATHY_HEALTH (where it listens for
+ *   those who watch it; nowhere), AWS_EC2_METADATA_SERVICE_ENDPOINT
  * @throws Error with one line for a person when the service or the store cannot be reached, or a setting is wrong
  */
 export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<void> {
   const log = createLogger(role, env);
   const idleLimit = idleLimitOf(role, env);
-  Runtime.install({ logger: temporalLogger(log), shutdownSignals: [] });
+  const metrics = installRuntime(log, env);
   const service = temporalService(env);
   const connection = await NativeConnection.connect(service.connectionOptions).catch(error => {
     throw new Error(`Expected a Temporal service at ${service.address}, got: ${error.message}`);
@@ -44,6 +48,12 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
   try {
     const services = role === 'workflow' ? undefined : await openServices(role, log, env);
     try {
+      // Those of `npm start` are watched by it.
+      const asked = env.RETINOPATHY_EMBEDDED === '1' ? undefined : env.RETINOPATHY_HEALTH;
+      const health = asked
+        ? await serveHealth(asked, { workers, connection, ...(services && { store: services.store }) })
+        : undefined;
+      stops.push(() => health?.close());
       const slots = role === 'gpu' && services ? await gpuSlots(services, log, env) : slotsOf(env);
       for (const options of workerOptions(role, slots, services, departure)) {
         workers.push(
@@ -65,9 +75,12 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
       // A second signal of a kind ends the process at once.
       for (const signal of SIGNALS)
         process.once(signal, () => departure.leave({ why: signal, word: 'WORKER_SHUTDOWN', by: 0 }));
+      if (metrics !== undefined)
+        stops.push(services ? measureDisks(services) : measureBacklog(connection, service.namespace, log));
       if (idleLimit !== undefined) stops.push(leaveWhenIdle(departure, idleLimit));
       process.stdout.write(`${READY_LINE}\n`);
-      log.info({ role, address: service.address, store: services?.store.url }, 'worker started');
+      const { address } = service;
+      log.info({ address, store: services?.store.url, health: health?.url, metrics }, 'worker started');
       await Promise.race([stopped, departure.overdue]);
       log.info('worker ended');
     } finally {
@@ -113,6 +126,7 @@ function activityWorker(
     maxHeartbeatThrottleInterval: '5s',
     interceptors: {
       activity: [
+        context => ({ inbound: measured(context) }),
         context => ({ inbound: departure.running.interceptor(context) }),
         context => ({ inbound: new FailurePolicy(context) }),
       ],

@@ -1,5 +1,6 @@
 /** The activities of the download: thin, around the source, the transfer and the wrapper. */
 import { withHeartbeat } from '../heartbeat.ts';
+import { tally } from '../measures.ts';
 import type { ActivityServices } from '../services.ts';
 import { downloadLabels } from './download-labels.ts';
 import { downloadPart } from './download-part.ts';
@@ -15,6 +16,8 @@ import type { DownloadActivities, DownloadProgress, EyeActivities, ListFilesArgs
 
 /** While one segment is on its way to the disk, its connection brings the next. */
 const SEGMENTS_A_CONNECTION = 2;
+/** Bytes that are counted at once. */
+const COUNTED = 1 << 20;
 
 /** Drawing takes cores, where the transfers take the network: other queues, other slots. */
 export function createEyeActivities(services: ActivityServices): EyeActivities {
@@ -55,6 +58,7 @@ export function createDownloadActivities(
       withHeartbeat<DownloadProgress, Awaited<ReturnType<typeof downloadPart>>>(async (report, signal) => {
         const { name } = args.file;
         const start = performance.now();
+        const bytesFetched = tally('fetchedBytes', COUNTED);
         return downloadPart(name, {
           source: await open(args),
           folder: args.folder,
@@ -66,9 +70,10 @@ export function createDownloadActivities(
           signal,
           onProgress({ bytes, of, fetched }) {
             const seconds = (performance.now() - start) / 1000;
+            bytesFetched.at(fetched);
             report({ part: name, bytes, of, bytesPerSecond: Math.round(fetched / Math.max(seconds, 0.001)) });
           },
-        });
+        }).finally(bytesFetched.end);
       }),
 
     downloadLabels: args =>

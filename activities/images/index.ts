@@ -2,6 +2,7 @@
 import sharp from 'sharp';
 import { finalFailure } from '../failures.ts';
 import { withHeartbeat } from '../heartbeat.ts';
+import { count } from '../measures.ts';
 import type { ActivityServices } from '../services.ts';
 import { closeShards } from './close-shards.ts';
 import { drawAugmentation } from './draw-augmentation.ts';
@@ -17,9 +18,12 @@ export function createImageActivities(services: ActivityServices): ImageActiviti
   return {
     openArchive: args => withHeartbeat(() => finalWhenDamaged(() => openArchive(services.store, args))),
     unzipAndAugment: args =>
-      withHeartbeat<ShardProgress, PreparedShard>((report, signal) =>
-        finalWhenDamaged(() => prepareShard(services, args, report, signal)),
-      ),
+      withHeartbeat<ShardProgress, PreparedShard>(async (report, signal) => {
+        const shard = await finalWhenDamaged(() => prepareShard(services, args, report, signal));
+        count('preparedPictures', shard.reused ? 0 : shard.pictures);
+        count('quarantinedPictures', shard.reused ? 0 : shard.quarantined);
+        return shard;
+      }),
     closeShards: args => withHeartbeat(() => closeShards(services.store, args)),
     drawAugmentation: args => withHeartbeat(() => drawAugmentation(services.store, args)),
   };

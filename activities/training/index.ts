@@ -14,6 +14,7 @@ import { evaluate } from './evaluation.ts';
 import { renewEvents, storeJudgementEvents, storeSegmentEvents } from './event-folder.ts';
 import { keyedSegment, originOf, readInputs, type TrainingInputs } from './inputs.ts';
 import { type JudgedRecord, judge } from './judge.ts';
+import { measureJudgement, measureLosses, measureTraining } from './measured.ts';
 import { Pace, type StoringTime } from './pace.ts';
 import { probeNetwork } from './probe.ts';
 import { dropPairs, hold, holdMore } from './retention.ts';
@@ -155,7 +156,8 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       return withHeartbeat<SegmentProgress, SegmentResult>(async (report, signal, foresee) => {
         const pace = new Pace(storing);
         foresee(() => pace.needs(Date.now()));
-        const trained = await trainSegment(services, cards, args, trainer, report, signal, pace);
+        const trained = await trainSegment(services, cards, args, trainer, measureTraining(report), signal, pace);
+        measureLosses(trained);
         await storeSegmentEvents(store, args, trained);
         pace.stored(Date.now());
         return trained;
@@ -165,6 +167,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       tellBegun(args.turn);
       return withHeartbeat<JudgingProgress, EvaluatedSnapshot>(async (report, signal) => {
         const judged = await evaluateSnapshot(args, report, signal);
+        measureJudgement(args.heads, judged);
         await storeJudgementEvents(store, args, judged);
         return judged;
       });
