@@ -114,6 +114,9 @@ describe('the page', () => {
       /the first, as in 2015 .*all four .* this run .*how far the versions lie apart/,
     );
     expect(section(page, 'handover')).toMatch(/20 % \d+ 0\.\d+ 0\.\d+/);
+    expect(section(page, 'flow')).toMatch(/Download 4\.2 s reused 12\.3 MB in 5 parts 2\.9 MB\/s/);
+    expect(section(page, 'flow')).toMatch(/Unzip and augment 48 s 400 pictures in 4 versions 8\.3 pictures\/s/);
+    expect(section(page, 'flow')).toMatch(/Train 0 against 1234 1 min 11 s 10 epochs, 500 iterations 225 images\/s/);
     expect(section(page, 'flow')).toMatch(/Train 01 against 234 .*1 attempt lost, 13 s/);
     expect(section(page, 'flow')).toContain('1 worker shut down');
     expect(section(page, 'training')).toContain('done again from here after an interruption');

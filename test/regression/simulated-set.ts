@@ -102,7 +102,10 @@ export async function writeSimulatedSet(
       seconds: 10,
     };
     await store.put(`stages/${stage}/${key}/manifest.json`, Buffer.from(JSON.stringify(manifest)));
-    stages[name] = { stage, key, reused: false, reason: '', seconds: 10, finished: true };
+    const state = { stage, key, reused: false, reason: '', seconds: 10, finished: true };
+    stages[name] = state;
+    const entry = { run: 'simulated', name, recipe: 1, inputs, parameters: {}, ...state };
+    await store.put(`runs/simulated/stages/${name}.json`, Buffer.from(JSON.stringify(entry)));
     return `stages/${stage}/${key}`;
   };
   await finish('download', 'download', '00', {}, { parts: 5, bytes: 12_345_678, labels: set.patients * 2 });
@@ -132,12 +135,20 @@ export async function writeSimulatedSet(
       augmentSeconds: 41.8,
     },
   );
-  const label = await finish('label', 'label', '22', { 'folds.csv': folds.join('') }, {}, { prepare: '11' });
+  const label = await finish(
+    'label',
+    'label',
+    '22',
+    { 'folds.csv': folds.join('') },
+    { records: set.patients * 8 },
+    { prepare: '11' },
+  );
   const trainings: string[] = [];
   for (const [i, ks] of heads.entries()) {
     const name = ks.length > 1 ? 'train-four-heads' : `train-${'01234'.slice(0, i + 1)}-vs-${'01234'.slice(i + 1)}`;
     const files = { 'scores.csv': scores[i]!.join(''), 'curves.csv': simulateCurves(ks, input.training.epochs) };
-    trainings.push(await finish(name, 'train', `3${i}`, files, {}));
+    const done = { epochs: input.training.epochs, iterations: input.training.epochs * 50 };
+    trainings.push(await finish(name, 'train', `3${i}`, files, done));
   }
   const run = 'simulated';
   const record: RunRecord = {

@@ -9,7 +9,7 @@ export function renderRepeat({ input, metrics }: Pick<ReportData, 'input' | 'met
   return html`
 <section aria-labelledby="repeat">
   <h2 id="repeat">To do it again</h2>
-  ${command !== null && html`<pre tabindex="0"><code>${command}</code></pre>`}
+  ${command !== null && html`<pre class="command">${command}</pre>`}
   <p>${command === null ? 'Save' : 'Or save'} the input below as <code>input.json</code>, which holds every default too, and run <code>npm start -- --input-file input.json</code>. On a CPU the same versions give the same numbers.</p>
   <details>
     <summary>Input, every field</summary>
