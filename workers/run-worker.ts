@@ -1,6 +1,5 @@
 /** One worker process: connects, registers what its role does, runs until it is told to stop. */
 import { hostname } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ActivityServices } from '../activities/services.ts';
 import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
@@ -18,6 +17,7 @@ import { openServices } from './services.ts';
 import { slotsOf } from './slots.ts';
 import { watchesSpot, watchSpotNotices } from './spot-notice.ts';
 import { installRuntime, measureDisks, measured } from './telemetry.ts';
+import { workflowCode } from './workflow-code.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 /** Longer than any activity runs: Departure says when one must be given back. */
@@ -29,7 +29,8 @@ const TRANSFERS = 8;
  * Runs a worker until SIGTERM or SIGINT, or until its machine is about to be taken away, or nothing is to do for long.
  * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the graphics cards of a gpu worker, else
  *   the cores), RETINOPATHY_GPUS, RETINOPATHY_EXIT_WHEN_IDLE (never), RETINOPATHY_METRICS and RETINOPATHY_HEALTH (where it listens for
- *   those who watch it; nowhere), AWS_EC2_METADATA_SERVICE_ENDPOINT
+ *   those who watch it; nowhere), RETINOPATHY_WORKFLOW_BUNDLE (the workflows' code; bundled at the start),
+ *   AWS_EC2_METADATA_SERVICE_ENDPOINT
  * @throws Error with one line for a person when the service or the store cannot be reached, or a setting is wrong
  */
 export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<void> {
@@ -55,7 +56,7 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
         : undefined;
       stops.push(() => health?.close());
       const slots = role === 'gpu' && services ? await gpuSlots(services, log, env) : slotsOf(env);
-      for (const options of workerOptions(role, slots, services, departure)) {
+      for (const options of await workerOptions(role, env, slots, services, departure)) {
         workers.push(
           await Worker.create({
             connection,
@@ -94,17 +95,15 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
 }
 
 /** A worker for each queue that the role polls. */
-function workerOptions(
+async function workerOptions(
   role: Role,
+  env: NodeJS.ProcessEnv,
   slots: number,
   services: ActivityServices | undefined,
   departure: Departure,
-): Omit<WorkerOptions, 'connection'>[] {
-  if (!services) {
-    const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
-    // Each cached workflow costs memory outside the V8 heap.
-    return [{ taskQueue: TASK_QUEUE, workflowsPath, maxCachedWorkflows: 20 }];
-  }
+): Promise<Omit<WorkerOptions, 'connection'>[]> {
+  // Each cached workflow costs memory outside the V8 heap.
+  if (!services) return [{ taskQueue: TASK_QUEUE, ...(await workflowCode(env)), maxCachedWorkflows: 20 }];
   if (role === 'gpu') return [activityWorker(GPU_TASK_QUEUE, gpuActivities(services), slots, departure)];
   return [
     activityWorker(TASK_QUEUE, cpuActivities(services), slots, departure),
