@@ -1,5 +1,5 @@
 /** Caffe in a folder that holds a whole unpacked system of its own, run by that folder's loader: its libraries never meet the host's. */
-import { access, readdir } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CaffeTool } from './caffe-command.ts';
 
@@ -22,14 +22,29 @@ export async function treeCommand(root: string): Promise<((tool: CaffeTool) => s
   // Packages that are only unpacked have no links from the alternatives system: OpenBLAS must come before the reference BLAS.
   const path = [
     join(shared, 'openblas-pthread'),
+    join(shared, 'openblas'),
     join(root, 'usr/local/lib'),
     shared,
     join(root, 'usr/lib'),
     join(root, 'lib', libraries),
     join(shared, 'blas'),
     join(shared, 'lapack'),
-  ].join(':');
-  return tool => [join(root, 'lib', libraries, loader), '--library-path', path, join(programs, tool)];
+    ...(await configured(root)),
+  ];
+  const unique = [...new Set(path)].join(':');
+  return tool => [join(root, 'lib', libraries, loader), '--library-path', unique, join(programs, tool)];
+}
+
+/** Further folders of libraries that the tree's own configuration names, such as CUDA's: its cache of them holds paths of another root. */
+async function configured(root: string): Promise<string[]> {
+  const folder = join(root, 'etc/ld.so.conf.d');
+  const files = (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.conf')).sort();
+  const lines = await Promise.all(files.map(async name => (await readFile(join(folder, name), 'utf8')).split('\n')));
+  return lines
+    .flat()
+    .map(line => line.trim())
+    .filter(line => line.startsWith('/'))
+    .map(line => join(root, line));
 }
 
 async function firstExisting(folders: readonly string[], file: string): Promise<string | null> {

@@ -8,6 +8,7 @@ import type { Caffe } from '../../activities/services.ts';
 import { findCaffe, lookForCaffe } from '../../bootstrap/caffe.ts';
 import { parseCommand } from '../../bootstrap/caffe-command.ts';
 import { debianMirror } from '../../bootstrap/caffe-debian.ts';
+import { treeCommand } from '../../bootstrap/caffe-tree.ts';
 import { isHaswellOrLater } from '../../bootstrap/processor.ts';
 import { runChild } from '../../system/child-process.ts';
 import { which } from '../../system/which.ts';
@@ -84,6 +85,28 @@ describe('the order', () => {
     await tools(join(folder, 'bin'));
     expect((await findCaffe({ env })).version).toBe('caffe version 1.0.0 (PATH)');
   });
+});
+
+test('the libraries of a tree are also those that its own configuration names', async () => {
+  const root = join(folder, 'tree');
+  await tools(join(root, 'usr/local/bin'));
+  await program(join(root, 'lib/x86_64-linux-gnu/ld-2.27.so'), '');
+  await mkdir(join(root, 'etc/ld.so.conf.d'), { recursive: true });
+  const conf = (name: string, text: string) => writeFile(join(root, 'etc/ld.so.conf.d', name), text);
+  await conf('cuda.conf', '# of CUDA\n/usr/local/cuda-10.2/targets/x86_64-linux/lib\n');
+  await conf('libc.conf', '/usr/local/lib\n');
+  await conf('old.conf.save', '/usr/old\n');
+  const [loader, option, path = '', tool] = (await treeCommand(root))!('caffe');
+  expect([loader, option, tool]).toEqual([
+    join(root, 'lib/x86_64-linux-gnu/ld-2.27.so'),
+    '--library-path',
+    join(root, 'usr/local/bin/caffe'),
+  ]);
+  const libraries = path.split(':').map(each => each.slice(root.length));
+  expect(libraries.at(-1)).toBe('/usr/local/cuda-10.2/targets/x86_64-linux/lib');
+  expect(libraries).not.toContain('/usr/old');
+  expect(libraries.filter(each => each === '/usr/local/lib')).toHaveLength(1);
+  expect(libraries.indexOf('/usr/lib/x86_64-linux-gnu/openblas')).toBeLessThan(libraries.indexOf('/usr/local/lib'));
 });
 
 test('the real one runs on one BLAS thread and leaves no log files', async () => {
