@@ -1,4 +1,5 @@
 /** Chromium for the tests of the report: found, or installed where this process may do that. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from '../../bootstrap/cache.ts';
 import { type FindOptions, MissingToolError, neverSilent } from '../../bootstrap/missing-tool.ts';
@@ -30,6 +31,7 @@ export async function findChromium({
   if (process.getuid?.() !== 0 || (await which('apt-get', env.PATH)) === null) {
     throw missing([...tried, 'no apt-get that this user may install with']);
   }
+  await mkdir(cacheFolder(env), { recursive: true });
   const lock = await lockFile(join(cacheFolder(env), 'chromium.lock'), { onWait: () => {} });
   try {
     await neverSilent('installing Chromium', report, async () => {
