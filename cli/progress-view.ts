@@ -1,9 +1,10 @@
-/** A run's progress as lines of text: a line a stage, a line a split while they train. Pure. */
+/** A run's progress as lines of text: a line a stage, a line a split and its curves while they train. Pure. */
 import { stripVTControlCharacters } from 'node:util';
 import colors from 'picocolors';
 import { STAGES, type Stage } from '../config/stages.ts';
 import { splitLabel } from '../workflows/names.ts';
 import { budgetText, type Progress, type SplitProgress, type StageProgress } from '../workflows/progress.ts';
+import { curveLines } from './curve-view.ts';
 import { bar, bytes, duration, whole } from './format.ts';
 import type { Live } from './live.ts';
 
@@ -23,7 +24,9 @@ export function progressLines(view: View): string[] {
     const s = view.progress.stages[stage];
     lines.push(`  ${symbol(s)} ${stage.padEnd(9)} ${stageText(stage, s, view)}`);
     if (stage === 'train' && s.state === 'running') {
-      for (const split of view.progress.splits) lines.push(`      ${splitText(split, view.live)}`);
+      for (const split of view.progress.splits) {
+        lines.push(`      ${splitText(split, view.live)}`, ...curveLines(split).map(line => `      ${line}`));
+      }
     }
   }
   for (const trouble of view.live.troubles.slice(0, 3)) {

@@ -16,6 +16,7 @@ import type { Embedded } from './embedded.ts';
 import { type Execution, openExecution, resultOf, runId, workflowCode } from './execution.ts';
 import { follow } from './follow.ts';
 import { duration } from './format.ts';
+import { keepReport } from './live-report.ts';
 import { type OutFolder, openOutFolder } from './out-folder.ts';
 import { inputOf, type RunOptions } from './run-options.ts';
 import { checkRoom, checkSource, roomHere } from './source-check.ts';
@@ -39,6 +40,7 @@ export async function run(options: RunOptions): Promise<number> {
   const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
   const following = new AbortController();
   let followed: Promise<void> = Promise.resolve();
+  let kept: Promise<void> = Promise.resolve();
   let embedded: Embedded | undefined;
   try {
     const last = await out.readState();
@@ -59,8 +61,12 @@ export async function run(options: RunOptions): Promise<number> {
 
     const { handle } = execution;
     followed = follow({ client, handle, run: plan.run, screen, out: out.path, signal: following.signal });
+    kept = keepReport(artifacts, `${runFolder(plan.run)}/report/`, out.report, following.signal);
     await stop.race(Promise.race([embedded.broken, followed]));
     const result = await stop.race(resultOf(handle));
+    // Two that copy the same file would meet.
+    following.abort();
+    await kept;
     await farewell(screen, artifacts, result, out, input, started);
 
     if (options.keep ?? screen.terminal) {
@@ -81,7 +87,7 @@ export async function run(options: RunOptions): Promise<number> {
   } finally {
     orphaned.stop();
     following.abort();
-    await followed.catch(() => {});
+    await Promise.all([followed.catch(() => {}), kept]);
     screen.settle();
     await embedded?.stop();
     out.release();

@@ -2,6 +2,7 @@
 import { createDownloadActivities, createEyeActivities } from '../activities/download/index.ts';
 import { createImageActivities } from '../activities/images/index.ts';
 import { createLabelActivities } from '../activities/labels/index.ts';
+import { createProgressPageActivities } from '../activities/progress-page/index.ts';
 import { createRegressionActivities } from '../activities/regression/index.ts';
 import { createRunActivities } from '../activities/run/index.ts';
 import { createScoringActivities } from '../activities/scoring/index.ts';
@@ -15,6 +16,7 @@ export function cpuActivities(services: ActivityServices): object {
     ...createLabelActivities(services),
     ...createRegressionActivities(services),
     ...createScoringActivities(services),
+    ...createProgressPageActivities(services),
   };
 }
 

@@ -1,4 +1,5 @@
 /** What the `progress` query answers, and how it is written into the Web UI's details. */
+import type { EpochPoint } from '../activities/progress-page/types.ts';
 import type { LostWork } from '../activities/training/types.ts';
 import type { Stage } from '../config/input.ts';
 import { splitLabel } from './names.ts';
@@ -36,6 +37,8 @@ export interface SplitProgress {
   segmentsReused: number;
   /** Attempts of segments whose work was done again, what they had done, and why. */
   lost: LostWork;
+  /** What each epoch came to; a training tells its parent only of those that are new. Absent in what older releases tell. */
+  curve?: EpochPoint[];
 }
 
 export interface Progress {

@@ -3,6 +3,7 @@ import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { DownloadActivities, EyeActivities } from '../activities/download/types.ts';
 import type { ImageActivities } from '../activities/images/types.ts';
 import type { LabelActivities } from '../activities/labels/types.ts';
+import type { ProgressPageActivities } from '../activities/progress-page/types.ts';
 import type { RegressionActivities } from '../activities/regression/types.ts';
 import type { RunActivities } from '../activities/run/types.ts';
 import type { ScoringActivities } from '../activities/scoring/types.ts';
@@ -25,6 +26,13 @@ export const downloadActivities = proxyActivities<DownloadActivities>({ ...long,
 export const imageActivities = proxyActivities<ImageActivities>(long);
 export const labelActivities = proxyActivities<LabelActivities>(long);
 export const regressionActivities = proxyActivities<RegressionActivities>(long);
+/** Nobody waits for it: what does not come to its turn in time is left out. */
+export const pageActivities = proxyActivities<ProgressPageActivities>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '2 minutes',
+  retry: { maximumAttempts: 3 },
+  priority: { priorityKey: 1 },
+});
 export const scoringActivities = proxyActivities<ScoringActivities>(long);
 /** No schedule-to-start timeout: hours of waiting for a graphics card are normal. */
 export const trainingActivities = proxyActivities<TrainingActivities>({

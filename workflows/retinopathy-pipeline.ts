@@ -6,17 +6,20 @@ import {
   setCurrentDetails,
   setHandler,
   startChild,
+  TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PartialPipelineInput, PipelineInput } from '../config/input.ts';
 import { STAGES, type Stage } from '../config/stages.ts';
 import { accountOf } from './account.ts';
 import { BudgetBrake } from './budget-brake.ts';
+import { joined } from './curve.ts';
 import { downloadArchive } from './download-archive.ts';
 import { labelSplits } from './label-splits.ts';
 import { splitLabel, trainingName } from './names.ts';
 import { prepareImages } from './prepare-images.ts';
 import { initialProgress, type ProgressMessage, progressDetails } from './progress.ts';
+import { ProgressPage } from './progress-page.ts';
 import { runActivities } from './proxies.ts';
 import { regressStage } from './regress-stage.ts';
 import * as signals from './signals.ts';
@@ -55,13 +58,17 @@ class Pipeline {
   private readonly upstream: Upstream = {};
   private readonly results = new Map<string, StageResult>();
   private report: string | null = null;
+  private page: ProgressPage | null = null;
 
   constructor(id: string) {
     this.id = id;
     this.progress = initialProgress(id, STAGES);
     setHandler(signals.progressQuery, () => this.progress, { description: 'Stage, splits, rates: for machines' });
     setHandler(signals.progressSignal, message => this.take(message));
-    this.steering = new Steering(this.progress, this.children, () => this.show());
+    this.steering = new Steering(this.progress, this.children, () => {
+      this.show();
+      this.page?.renew();
+    });
     this.brake = new BudgetBrake(id, this.progress, () => this.show());
   }
 
@@ -72,13 +79,20 @@ class Pipeline {
     const stop = STAGES.indexOf(input.until);
     for (const stage of STAGES.slice(stop + 1)) this.progress.stages[stage].state = 'skipped';
     this.show();
+    if (patched('progress-page')) this.page = new ProgressPage(() => this.progress);
 
-    for (const stage of STAGES.slice(0, stop + 1)) {
-      await condition(() => !this.steering.paused());
-      await this.stage(stage, input);
+    try {
+      for (const stage of STAGES.slice(0, stop + 1)) {
+        await condition(() => !this.steering.paused());
+        await this.stage(stage, input);
+      }
+    } catch (error) {
+      await this.page?.end('failed', reasonOf(error));
+      throw error;
     }
     this.progress.state = 'finished';
     this.show();
+    if (this.report === null) await this.page?.end('finished', null);
     await condition(allHandlersFinished);
     return {
       run: this.id,
@@ -94,6 +108,7 @@ class Pipeline {
     shown.state = 'running';
     shown.startedAt = Date.now();
     this.show();
+    this.page?.renew();
     const results = await this.start(stage, place);
     shown.endedAt = Date.now();
     shown.state = results.every(result => result.reused) ? 'reused' : 'done';
@@ -145,6 +160,8 @@ class Pipeline {
   }
 
   private async regress(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult> {
+    // What is late must not overwrite the report.
+    await this.page?.close();
     const account = accountOf(this.progress, this.results);
     const result = await this.child('regress', 'regression and report', regressStage, { ...place, account });
     this.report = result.report;
@@ -181,8 +198,14 @@ class Pipeline {
       Object.assign(this.progress.stages[message.stage], message.progress);
     } else {
       const others = this.progress.splits.filter(split => split.name !== message.name);
-      this.progress.splits = [...others, ...message.splits].sort((a, b) => a.k - b.k);
+      const known = new Map(this.progress.splits.map(({ k, curve = [] }) => [k, curve]));
+      const told = message.splits.map(split => ({
+        ...split,
+        curve: joined(known.get(split.k) ?? [], split.curve ?? []),
+      }));
+      this.progress.splits = [...others, ...told].sort((a, b) => a.k - b.k);
       this.progress.stages.train.done = this.progress.splits.reduce((sum, split) => sum + split.epoch, 0);
+      this.page?.renewForEpoch();
     }
     this.show();
   }
@@ -195,4 +218,11 @@ class Pipeline {
 /** Heads by network. */
 function layoutsOf({ training }: PipelineInput): number[][] {
   return training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
+}
+
+/** The first line of what an activity or workflow stated, below the layers that say whose it is. */
+function reasonOf(error: unknown): string {
+  let reason = error;
+  while (reason instanceof TemporalFailure && reason.cause instanceof Error) reason = reason.cause;
+  return (reason instanceof Error ? reason.message : String(reason)).split('\n')[0] ?? '';
 }

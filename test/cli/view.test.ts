@@ -1,6 +1,7 @@
 /** What a person reads while a run goes on and when it is done. */
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { plotBraille } from '../../cli/braille.ts';
 import { bar, bytes, duration, table } from '../../cli/format.ts';
 import type { Live } from '../../cli/live.ts';
 import { endedLine, plainLine, progressLines } from '../../cli/progress-view.ts';
@@ -133,4 +134,54 @@ describe('the end', () => {
 test('a disk without room for a new run is refused with both figures', async () => {
   await expect(checkRoom('/', 1e18)).rejects.toThrow(/^Expected about 1000000\.0 TB free for \/, got .*: make room/);
   await expect(checkRoom('/', 1)).resolves.toBeUndefined();
+});
+
+describe('curves in the terminal', () => {
+  test('go from the lowest value below to the highest above, over all epochs that are planned', () => {
+    const rising = plotBraille(
+      [1, 2, 3, 4].map(x => [x, x] as const),
+      { width: 2, height: 1, x: [1, 4], y: [1, 4] },
+    );
+    expect(rising).toEqual(['⡠⠊']);
+    const half = plotBraille(
+      [
+        [1, 1],
+        [2, 0],
+      ],
+      { width: 4, height: 2, x: [1, 8], y: [0, 1] },
+    );
+    expect(half).toEqual(['⡇⠀⠀⠀', '⢸⠀⠀⠀']);
+    expect(plotBraille([[1, 7]], { width: 1, height: 1, x: [1, 2], y: [7, 7] })).toEqual(['⠂']);
+  });
+
+  test('stand below their split, once there are two epochs', () => {
+    const progress = initialProgress('demo', STAGES);
+    Object.assign(progress.stages.train, { state: 'running', done: 2, of: 16, startedAt: 0 });
+    const split = {
+      ...{
+        k: 0,
+        name: 'train-0-vs-1234',
+        epoch: 2,
+        epochs: 4,
+        iteration: 20,
+        iterations: 40,
+        loss: 0.4,
+        accuracy: 0.8,
+      },
+      ...{ auc: 0.8, bestAuc: 0.8, bestEpoch: 2, segmentsTrained: 2, segmentsReused: 0 },
+      lost: { attempts: 0, iterations: 0, seconds: 0, reasons: {} },
+    };
+    const point = (epoch: number) => ({ epoch, loss: 0.5, validationLoss: 0.9 - 0.2 * epoch, auc: 0.4 + 0.2 * epoch });
+    const lines = (curve: ReturnType<typeof point>[]) => {
+      progress.splits = [{ ...split, curve }];
+      return progressLines({ progress, live: QUIET, now: 1 }).map(line => stripVTControlCharacters(line));
+    };
+    expect(lines([point(1)])).toHaveLength(STAGES.length + 1);
+    const two = lines([point(1), point(2)]);
+    expect(two).toHaveLength(STAGES.length + 3);
+    const at = two.findIndex(line => line.includes('0|1234'));
+    expect(two[at + 1]).toMatch(/^ {6}loss 0\.700 [⠀-⣿]{24} {3}AUC {2}0\.800 [⠀-⣿]{24}$/);
+    expect(two[at + 2]).toMatch(/^ {11}0\.500 [⠀-⣿]{24} {8}0\.600 [⠀-⣿]{24}$/);
+    expect(Math.max(...two.map(line => line.length))).toBeLessThanOrEqual(80);
+  });
 });

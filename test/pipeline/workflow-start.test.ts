@@ -85,7 +85,19 @@ describe('temporal workflow start', () => {
     expect(Object.values(progress.stages).map(stage => stage.state)).toEqual(Array(5).fill('done'));
     expect(progress.splits.map(split => [split.k, split.epoch])).toEqual([0, 1, 2, 3].map(k => [k, 2]));
 
+    expect(progress.splits.map(({ curve }) => curve!.map(({ epoch }) => epoch))).toEqual(Array(4).fill([1, 2]));
+    const { events } = await client.workflow.getHandle(RUN).fetchHistory();
+    const pages = events!.flatMap(({ activityTaskScheduledEventAttributes: a }) =>
+      a?.activityType?.name === 'writeProgressPage' ? [a] : [],
+    );
+    // Of each stage but the last, and at most one an epoch and split.
+    expect(pages.length).toBeGreaterThan(4);
+    expect(pages.length).toBeLessThanOrEqual(4 + 2 + 8);
+
     const store = await createFileStore(join(out.path, 'store'));
+    const page = (await store.get(`runs/${RUN}/report/report.html`)).toString();
+    expect(page).toContain('Four predictions, one stage');
+    expect(page).not.toContain('http-equiv="refresh"');
     const metrics = JSON.parse((await store.get(`runs/${RUN}/report/metrics.json`)).toString());
     expect(metrics.schemaVersion).toBe(1);
     expect(metrics.images).toEqual({ seen: 80, quarantined: 0 });
