@@ -15,6 +15,7 @@ import { storeArchive } from './prepare/archive.ts';
 import { convert2015, opencv, prepareHere, sevenZip, type Taken, unzipHere, type World } from './prepare/clients.ts';
 import { compareWithConvert } from './prepare/likeness.ts';
 import { gatherPictures } from './prepare/pictures.ts';
+import { profile } from './prepare/profile.ts';
 import { count } from './support/numbers.ts';
 import { stoppable } from './support/stoppable.ts';
 
@@ -43,7 +44,7 @@ function readOptions(args: readonly string[]): Options {
   return new Command('npm run bench prepare --')
     .description('preparing pictures beside ImageMagick and OpenCV, unzipping beside 7-Zip')
     .option('--images <dir>', 'a folder of JPEGs (default: ten made ones of 3888×2592)')
-    .option('--pictures <n>', 'at least so many; few are repeated', count, 60)
+    .option('--pictures <n>', 'at least so many; few are repeated', count, 120)
     .option('--rounds <n>', 'measurements of each', count, 3)
     .option('--likeness', 'compare the pictures with those of ImageMagick instead')
     .allowExcessArguments(false)
@@ -85,9 +86,10 @@ async function printTables(world: World, rounds: number): Promise<void> {
 
   const prepared = await measure(world, rows, rounds);
   const unzipped = await measure(world, unzippers, rounds);
+  const profiled = await profileTable(world, prepared[0]!);
   const opening = median(prepared[0]!.map(({ opening }) => opening ?? 0));
   process.stdout.write(
-    `\n${[...tableOf('preparing', rows, prepared), '', ...tableOf('unzipping', unzippers, unzipped)].join('\n')}\n\n`,
+    `\n${[...tableOf('preparing', rows, prepared), '', ...tableOf('unzipping', unzippers, unzipped), '', ...profiled].join('\n')}\n\n`,
   );
   process.stdout.write(
     `${[...missing, `Opening the archive: ${(1000 * opening).toFixed(0)} ms of each of ours.`].join('\n')}\n`,
@@ -108,6 +110,18 @@ async function measure(world: World, rows: readonly Row[], rounds: number): Prom
 
 const milliseconds = ({ seconds, pictures }: Taken) => (1000 * seconds) / pictures;
 
+const cpuOf = (taken: readonly Taken[]) =>
+  median(taken.map(({ cpuSeconds, pictures }) => (1000 * cpuSeconds) / pictures));
+
+/** CPU time of each step by itself, and what the run takes beyond them. */
+async function profileTable(world: World, prepared: readonly Taken[]): Promise<string[]> {
+  const steps = await profile(world);
+  const all = cpuOf(prepared);
+  const rest = all - steps.reduce((sum, [, milliseconds]) => sum + milliseconds, 0);
+  const rows: [string, number][] = [...steps, ['tar, store, opening, collector, two at once', rest], ['together', all]];
+  return table([['where ours goes', 'CPU ms a picture'], ...rows.map(([name, each]) => [name, each.toFixed(1)])]);
+}
+
 /** Ours first, and how many times as long the others take. */
 function tableOf(what: string, rows: readonly Row[], taken: readonly Taken[][]): string[] {
   const [ours] = taken.map(each => median(each.map(milliseconds)));
@@ -115,14 +129,11 @@ function tableOf(what: string, rows: readonly Row[], taken: readonly Taken[][]):
     [what, 'ms a picture', 'from – to', 'CPU ms', 'pictures/s', 'retinopathy is faster by'],
     ...rows.map(({ name }, n) => {
       const times = taken[n]!.map(milliseconds);
-      const cpu = taken[n]!.flatMap(({ cpuSeconds, pictures }) =>
-        cpuSeconds === null ? [] : [(1000 * cpuSeconds) / pictures],
-      );
       return [
         name,
         median(times).toFixed(1),
         `${Math.min(...times).toFixed(1)} – ${Math.max(...times).toFixed(1)}`,
-        cpu.length > 0 ? median(cpu).toFixed(1) : '',
+        cpuOf(taken[n]!).toFixed(1),
         (1000 / median(times)).toFixed(1),
         n === 0 ? '' : `${(median(times) / ours!).toFixed(2)} ×`,
       ];

@@ -22,8 +22,8 @@ export interface Taken {
   seconds: number;
   /** Pictures that were prepared in them. */
   pictures: number;
-  /** CPU seconds, user and system; null where nobody told. */
-  cpuSeconds: number | null;
+  /** CPU seconds, user and system. */
+  cpuSeconds: number;
   /** Seconds of these for opening the archive. */
   opening?: number;
 }
@@ -70,13 +70,15 @@ export function convert2015(program: string, most: number) {
     inFolder(world, async folder => {
       const names = world.names.slice(0, most);
       const began = performance.now();
+      let cpuSeconds = 0;
       for (const name of names) {
         for (const [version, turn] of Object.entries(TURNS)) {
           const jpeg = join(world.folder, 'pictures', `${name}.jpeg`);
-          await succeed(world, [program, jpeg, ...LINE, ...turn, join(folder, `${name}.${version}.png`)]);
+          const command = [program, jpeg, ...LINE, ...turn, join(folder, `${name}.${version}.png`)];
+          cpuSeconds += (await succeed(world, command)).cpuSeconds;
         }
       }
-      return { seconds: (performance.now() - began) / 1000, pictures: names.length, cpuSeconds: null };
+      return { seconds: (performance.now() - began) / 1000, pictures: names.length, cpuSeconds };
     });
 }
 
@@ -95,10 +97,11 @@ export async function opencv({ report, signal }: Pick<World, 'report' | 'signal'
   return async (world: World): Promise<Taken> =>
     inFolder(world, async folder => {
       const command = [python, script, String(availableParallelism()), join(world.folder, 'pictures'), folder];
-      const tail = await succeed(world, command);
+      const { tail } = await succeed(world, command);
+      const [seconds, cpuSeconds] = tail.at(-1)!.split(' ').map(Number) as [number, number];
       const made = (await readdir(folder)).length;
       if (made !== 4 * world.names.length) throw new Error(`Expected OpenCV to write four PNGs a picture, got ${made}`);
-      return { seconds: Number(tail.at(-1)), pictures: world.names.length, cpuSeconds: null };
+      return { seconds, pictures: world.names.length, cpuSeconds };
     });
 }
 
@@ -107,8 +110,8 @@ export async function sevenZip(world: World): Promise<Taken> {
   return inFolder(world, async folder => {
     const first = join(new URL(world.store).pathname, world.parts[0]!.key);
     const began = performance.now();
-    await succeed(world, ['7z', 'x', '-y', `-o${folder}`, first]);
-    return { seconds: (performance.now() - began) / 1000, pictures: world.names.length, cpuSeconds: null };
+    const { cpuSeconds } = await succeed(world, ['7z', 'x', '-y', `-o${folder}`, first]);
+    return { seconds: (performance.now() - began) / 1000, pictures: world.names.length, cpuSeconds };
   });
 }
 
@@ -121,12 +124,17 @@ export async function convertOne(world: World, program: string, jpeg: string): P
   });
 }
 
-async function succeed({ signal }: World, command: string[]): Promise<string[]> {
-  const { code, tail } = await runChild(command, { signal, stopSignal: 'SIGKILL' });
+/** The shell's `times` tells the CPU time of what it ran; the last line of its output: user and system, in minutes and seconds. */
+const TIMED = ['sh', '-c', '"$@"; code=$?; times; exit $code', 'sh'];
+
+async function succeed({ signal }: World, command: string[]): Promise<{ tail: string[]; cpuSeconds: number }> {
+  const { code, tail } = await runChild([...TIMED, ...command], { signal, stopSignal: 'SIGKILL' });
   signal.throwIfAborted();
+  const told = tail.slice(0, -2);
   if (code !== 0)
-    throw new Error(`Expected ${command[0]} to end with status 0, got ${code}: ${tail.slice(-3).join(' / ')}`);
-  return tail;
+    throw new Error(`Expected ${command[0]} to end with status 0, got ${code}: ${told.slice(-3).join(' / ')}`);
+  const spent = [...tail.at(-1)!.matchAll(/(\d+)m([\d.]+)s/g)];
+  return { tail: told, cpuSeconds: spent.reduce((sum, [, m, s]) => sum + 60 * Number(m) + Number(s), 0) };
 }
 
 async function inFolder<Result>(world: World, work: (folder: string) => Promise<Result>): Promise<Result> {
