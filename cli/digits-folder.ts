@@ -1,13 +1,12 @@
 /** The folder that DIGITS takes: loose PNGs, and for each split the lists that name them. It appears whole or not at all. */
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { extractPictures, placesOf, readIndexes } from '../activities/labels/shards.ts';
-import { errorCode, withRoom } from '../storage/durable-files.ts';
+import { withRoom } from '../storage/durable-files.ts';
 import { getArtifact, getJson } from '../storage/files.ts';
 import type { Manifest } from '../storage/manifest.ts';
-import { isOwnerGone, ownerName } from '../storage/owner.ts';
 import type { ArtifactStore } from '../storage/store.ts';
-import { UserError } from './user-error.ts';
+import { makeFolder } from './new-folder.ts';
 
 export interface DigitsExport {
   /** `stages/prepare/<key>` and `stages/label/<key>`, both finished. */
@@ -26,7 +25,6 @@ export interface DigitsExport {
  * @throws UserError when the folder is not empty, NoSpace, the signal's reason; nothing is left then
  */
 export async function writeDigitsFolder(store: ArtifactStore, job: DigitsExport): Promise<number> {
-  await refuseUsed(job.folder);
   const lists = await readLists(store, job.label);
   const files = new Set(
     [...lists]
@@ -40,31 +38,23 @@ export async function writeDigitsFolder(store: ArtifactStore, job: DigitsExport)
     return place;
   });
 
-  const parent = dirname(job.folder);
-  await mkdir(parent, { recursive: true });
-  await removeAbandoned(job.folder);
-  const making = join(parent, `${prefixOf(job.folder)}${ownerName()}`);
-  try {
-    const bytes = wanted.reduce((sum, { size }) => sum + size, 0);
-    await withRoom(parent, bytes, async () => {
-      await extractPictures(store, wanted, join(making, 'images'), job.signal, done =>
-        job.onProgress(done, wanted.length),
-      );
-      for (const [name, text] of lists) {
-        await mkdir(dirname(join(making, name)), { recursive: true });
-        await writeFile(join(making, name), text);
-        if (!name.endsWith('.tsv')) continue;
-        await writeFile(join(making, name.replace(/tsv$/, 'txt')), text.replaceAll('\t', ' '));
-      }
-    });
-    job.signal.throwIfAborted();
-    await rename(making, job.folder).catch(error => {
-      if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error))) throw used(job.folder);
-      throw error;
-    });
-  } finally {
-    await rm(making, { recursive: true, force: true });
-  }
+  await makeFolder(job.folder, job.signal, making =>
+    withRoom(
+      dirname(job.folder),
+      wanted.reduce((sum, { size }) => sum + size, 0),
+      async () => {
+        await extractPictures(store, wanted, join(making, 'images'), job.signal, done =>
+          job.onProgress(done, wanted.length),
+        );
+        for (const [name, text] of lists) {
+          await mkdir(dirname(join(making, name)), { recursive: true });
+          await writeFile(join(making, name), text);
+          if (!name.endsWith('.tsv')) continue;
+          await writeFile(join(making, name.replace(/tsv$/, 'txt')), text.replaceAll('\t', ' '));
+        }
+      },
+    ),
+  );
   return wanted.length;
 }
 
@@ -83,30 +73,4 @@ async function readLists(store: ArtifactStore, label: string): Promise<Map<strin
 
 function rows(text: string): string[] {
   return text.split('\n').filter(line => line !== '');
-}
-
-async function refuseUsed(folder: string): Promise<void> {
-  const there = await readdir(folder).catch(error => {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw errorCode(error) === 'ENOTDIR' ? used(folder) : error;
-  });
-  if (there.length > 0) throw used(folder);
-}
-
-function used(folder: string): UserError {
-  return new UserError(`Expected ${folder} to be new or an empty folder, got one in use: remove it, or take another`);
-}
-
-/** What is being made stands beside the folder, under a name that tells its process. */
-function prefixOf(folder: string): string {
-  return `.${basename(folder)}.export~`;
-}
-
-/** Removes what a killed export has left. */
-async function removeAbandoned(folder: string): Promise<void> {
-  const prefix = prefixOf(folder);
-  for (const name of await readdir(dirname(folder))) {
-    if (!name.startsWith(prefix) || !isOwnerGone(name.slice(prefix.length))) continue;
-    await rm(join(dirname(folder), name), { recursive: true, force: true });
-  }
 }

@@ -1,46 +1,91 @@
-/** `retinopathy export`: a run's pictures and lists in the form of other tools. */
+/** `retinopathy export`: a run's pictures, lists and networks in the form of other tools. */
 import { resolve } from 'node:path';
-import { readRecord } from '../activities/run/records.ts';
-import { openStore } from '../storage/open.ts';
-import type { ArtifactStore } from '../storage/store.ts';
-import { createConsole } from './console.ts';
+import type { Fold } from '../activities/labels/types.ts';
+import { findCaffe } from '../bootstrap/caffe.ts';
+import { writeBundle } from '../inference/bundle/write-bundle.ts';
+import { readTrainedRun } from '../inference/trained-run.ts';
+import { writeWebDataset } from '../inference/webdataset.ts';
+import { openScratch } from '../workers/scratch.ts';
+import { chooseRun, finishedStage, type RunChoice } from './choose-run.ts';
+import { type Console, createConsole } from './console.ts';
 import { writeDigitsFolder } from './digits-folder.ts';
-import { bar, whole } from './format.ts';
-import { readOutState } from './out-folder.ts';
+import { bar, counted, whole } from './format.ts';
+import { makeFolder } from './new-folder.ts';
+import { NOT_A_DEVICE } from './prediction-tables.ts';
 import { Stopped, stopSignal } from './stop-signal.ts';
-import { UserError } from './user-error.ts';
-
-export interface ExportOptions {
-  run?: string;
-  store?: string;
-  out: string;
-}
 
 /** Writes the folder that DIGITS takes. @returns the exit status; @throws UserError */
-export async function exportDigits(to: string, options: ExportOptions): Promise<number> {
-  const { run, url } = await chooseRun(options);
-  const store = await openStore(url);
-  const stages = await finishedStages(store, run);
+export async function exportDigits(to: string, options: RunChoice): Promise<number> {
+  const chosen = await chooseRun(options);
+  const stages = { prepare: finishedStage(chosen, 'prepare'), label: finishedStage(chosen, 'label') };
+  return untilStopped(to, async ({ folder, screen, signal }) => {
+    const pictures = await writeDigitsFolder(chosen.store, {
+      ...{ ...stages, folder, signal },
+      onProgress: (written, of) => showProgress(screen, written, of, 'pictures'),
+    });
+    screen.line(`  ${whole(pictures)} pictures and the lists of four splits in ${folder}`);
+    screen.line(`  In DIGITS: New Dataset, Classification, Upload Text Files, image folder ${folder}/images`);
+  });
+}
+
+/** Writes the run's model with what it must say of some test eyes. @returns the exit status; @throws UserError, UnusableRun */
+export async function exportModel(to: string, options: RunChoice & { pictures?: boolean }): Promise<number> {
+  const { store, record } = await chooseRun(options);
+  const trained = await readTrainedRun(store, record);
+  // What the competition hands out is for those who have accepted its rules; a folder's pictures are their owner's.
+  const pictures = options.pictures ?? trained.input.source === 'synthetic';
+  return untilStopped(to, async ({ folder, screen, signal }) => {
+    const scratch = await openScratch('export', process.env);
+    try {
+      const caffe = await findCaffe({ env: process.env, report: line => screen.line(`  ${line}`), signal });
+      await makeFolder(folder, signal, making =>
+        writeBundle({ ...{ store, trained, caffe, pictures, signal }, folder: making, scratch: scratch.scratch }),
+      );
+    } finally {
+      await scratch.close();
+    }
+    screen.line(`  The model of run ${record.run} in ${folder}, where MODEL.md says what it is`);
+    screen.line('  Its files say of the test eyes in expected.json what predictions.csv says');
+    screen.line(`  ${NOT_A_DEVICE}`);
+  });
+}
+
+/** Writes a fold as tars. @returns the exit status; @throws UserError */
+export async function exportWebDataset(to: string, options: RunChoice & { fold: Fold }): Promise<number> {
+  const chosen = await chooseRun(options);
+  const stages = { prepare: finishedStage(chosen, 'prepare'), label: finishedStage(chosen, 'label') };
+  const { store, record } = chosen;
+  return untilStopped(to, async ({ folder, screen, signal }) => {
+    const { samples, tars } = await makeFolder(folder, signal, making =>
+      writeWebDataset({
+        ...{ ...stages, store, signal, input: record.input, fold: options.fold, folder: making },
+        onProgress: (written, of) => showProgress(screen, written, of, 'samples'),
+      }),
+    );
+    screen.line(`  ${counted(samples, 'sample')} of the ${options.fold} fold in ${counted(tars, 'tar')} in ${folder}, read.py reads them`);
+  });
+}
+
+interface Work {
+  folder: string;
+  screen: Console;
+  signal: AbortSignal;
+}
+
+/** Does the work until a signal comes; then waits for it to clear up. @returns the exit status */
+async function untilStopped(to: string, work: (work: Work) => Promise<void>): Promise<number> {
   const folder = resolve(to);
   const screen = createConsole();
   const stop = stopSignal();
   const stopped = new AbortController();
-  const writing = writeDigitsFolder(store, {
-    ...stages,
-    folder,
-    signal: stopped.signal,
-    onProgress: (written, of) =>
-      screen.picture([`  ${bar(written / of, 20)} ${whole(written)} of ${whole(of)} pictures`]),
-  });
+  const working = work({ folder, screen, signal: stopped.signal });
   try {
-    const pictures = await stop.race(writing);
-    screen.line(`  ${whole(pictures)} pictures and the lists of four splits in ${folder}`);
-    screen.line(`  In DIGITS: New Dataset, Classification, Upload Text Files, image folder ${folder}/images`);
+    await stop.race(working);
     return 0;
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
     stopped.abort(error);
-    await writing.catch(() => {});
+    await working.catch(() => {});
     screen.line(`  Stopped (${error.message}): nothing was written to ${folder}`);
     return error.exitCode;
   } finally {
@@ -48,30 +93,6 @@ export async function exportDigits(to: string, options: ExportOptions): Promise<
   }
 }
 
-/** The run of `--run` in the store of `--store`; what is not given comes from the out folder of a start on this machine. */
-async function chooseRun({ run, store, out }: ExportOptions): Promise<{ run: string; url: string }> {
-  const given = store ?? (run === undefined ? undefined : process.env.RETINOPATHY_STORE);
-  if (run !== undefined && given) return { run, url: given };
-  const state = await readOutState(out);
-  if (state === undefined) {
-    throw new UserError(
-      `Expected --out ${resolve(out)} to be the folder of a run, got none: name it, or give --run and --store`,
-    );
-  }
-  return { run: run ?? state.run, url: given ?? state.store };
-}
-
-async function finishedStages(store: ArtifactStore, run: string): Promise<{ prepare: string; label: string }> {
-  const record = await readRecord(store, run);
-  if (record === undefined) throw new UserError(`Expected a run ${run} in ${store.url}, got none`);
-  const prefixOf = (name: string) => {
-    const stage = record.stages[name];
-    if (!stage?.finished) {
-      throw new UserError(
-        `Expected run ${run} to have finished its ${name} stage, got ${stage ? 'one under way' : 'none'}: let it go on first`,
-      );
-    }
-    return `stages/${stage.stage}/${stage.key}`;
-  };
-  return { prepare: prefixOf('prepare'), label: prefixOf('label') };
+function showProgress(screen: Console, written: number, of: number, what: string): void {
+  screen.picture([`  ${bar(written / of, 20)} ${whole(written)} of ${whole(of)} ${what}`]);
 }

@@ -21,6 +21,11 @@ export function whole(n: number): string {
   return Math.round(n).toLocaleString('en');
 }
 
+/** `1 tar`, `2 tars` */
+export function counted(n: number, what: string): string {
+  return `${whole(n)} ${what}${n === 1 ? '' : 's'}`;
+}
+
 /** A bar of `width` cells in eighths. */
 export function bar(share: number, width: number): string {
   const eighths = Math.round(Math.min(1, Math.max(0, share)) * width * 8);

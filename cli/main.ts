@@ -1,5 +1,6 @@
 /** The `retinopathy` command. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { FOLDS } from '../activities/labels/types.ts';
 import { UserError } from './user-error.ts';
 
 const program = new Command('retinopathy')
@@ -142,6 +143,20 @@ program
   });
 
 program
+  .command('predict')
+  .description('the stage of photographs of your own, by the networks and the regression of a run')
+  .argument('<file...>', 'JPEG photographs, or folders of them; <patient>_left and <patient>_right are fellow eyes')
+  .option('--run <run>', 'a workflow id, or the out folder of a run (default: the run of --out)')
+  .option('--store <url>', 'where its artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .option('--csv <file>', 'write a table there (default for folders: to standard output)')
+  .addHelpText('after', '\nExample:\n  retinopathy predict 10_left.jpeg 10_right.jpeg --run ./run')
+  .action(async (files, options) => {
+    const { predict } = await import('./predict.ts');
+    process.exitCode = await predict(files, options);
+  });
+
+program
   .command('submit')
   .description('hand a submission in to the competition, with the credentials of the download')
   .argument('<file>', 'submission.csv, as `retinopathy score` writes it')
@@ -166,6 +181,35 @@ exporting
   .action(async (dir, options) => {
     const { exportDigits } = await import('./export.ts');
     process.exitCode = await exportDigits(dir, options);
+  });
+
+exporting
+  .command('model')
+  .description(
+    'networks, mean, recipe, regression and model card, for use without Caffe (OpenCV) and without this project',
+  )
+  .argument('<run>', 'a workflow id, or the out folder of a run')
+  .argument('<dir>', 'a new or empty folder')
+  .option('--pictures', 'with the pictures of the test eyes, whosever they are (default: only made-up ones)')
+  .option('--store <url>', 'where its artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .addHelpText('after', '\nExample:\n  retinopathy export model ./run ./model')
+  .action(async (run, dir, options) => {
+    const { exportModel } = await import('./export.ts');
+    process.exitCode = await exportModel(dir, { ...options, run });
+  });
+exporting
+  .command('webdataset')
+  .description('a fold as tars with a .png, a .cls and a .json for each sample: as the webdataset package reads them')
+  .argument('<dir>', 'a new or empty folder')
+  .addOption(new Option('--fold <fold>', 'which pictures').choices(FOLDS).makeOptionMandatory())
+  .option('--run <run>', 'a workflow id, or the out folder of a run (default: the run of --out)')
+  .option('--store <url>', 'where its artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .addHelpText('after', '\nExample:\n  retinopathy export webdataset ./tars --fold test --run ./run')
+  .action(async (dir, options) => {
+    const { exportWebDataset } = await import('./export.ts');
+    process.exitCode = await exportWebDataset(dir, options);
   });
 
 try {

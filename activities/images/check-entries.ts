@@ -30,7 +30,7 @@ export interface CheckedEntries {
 }
 
 /** The largest photograph taken into memory; the competition's largest is about 5 MB. */
-const LARGEST_PICTURE = 128 * 2 ** 20;
+export const LARGEST_PICTURE = 128 * 2 ** 20;
 /** A JPEG deflates by a fifth, a black one up to this much. */
 const HIGHEST_RATIO = 200;
 /** Below this a high ratio does no harm. */

@@ -3,7 +3,7 @@
  * the stage 0–4; a Threshold layer at k + 0.5 makes the label of split k from it, so that all splits share one database.
  */
 
-import { type Anatomy, bottoms, dissect, inPhase, NetworkError, tops } from './network-anatomy.ts';
+import { type Anatomy, bottoms, dissect, NetworkError, tops } from './network-anatomy.ts';
 import { type Message, message, word } from './prototxt.ts';
 
 /** Where the files of a net lie, relative to the folder Caffe runs in: its own files hold paths, so these must stay the same. */
@@ -69,43 +69,8 @@ export function probeNet(template: Message, options: NetOptions, size: number): 
   return net(template, anatomy, trainLayers(anatomy, options, noise));
 }
 
-/**
- * The net that judges: no losses and nothing that only they need, but a Softmax for each head and the stage of each record,
- * which shows that the probabilities come in the order of the database.
- */
-export function testNet(template: Message, { heads, batch }: NetOptions): Message {
-  const anatomy = dissect(template);
-  const main = anatomy.scores.at(-1)!;
-  const layers = template.messages('layer').filter(layer => inPhase(layer, 'TEST'));
-  const data = layers.find(layer => layer.string('type') === 'Data') ?? anatomy.data;
-  const needed = new Set([main]);
-  const kept: Message[] = [];
-  for (const layer of layers.filter(candidate => candidate !== data).reverse()) {
-    if (!tops(layer).some(top => needed.has(top))) continue;
-    kept.unshift(layer.without('include', 'exclude'));
-    for (const bottom of bottoms(layer)) needed.add(bottom);
-  }
-  if (!kept.some(layer => tops(layer).includes(main)))
-    throw new NetworkError(`Expected the network to have \`${main}\` in the TEST phase too, got it only in TRAIN`);
-  const [image, stage] = tops(data);
-  if (image === undefined || stage === undefined || needed.has(stage))
-    throw new NetworkError(`Expected the scores \`${main}\` not to be made from the stage of the record, got that`);
-  return net(template, anatomy, [
-    dataLayer(data, batch, false),
-    ...forEachHead(kept, new Set([main]), heads),
-    ...heads.map(k =>
-      message({
-        name: probabilityOutput(k),
-        type: 'Softmax',
-        bottom: headName(main, k, heads),
-        top: probabilityOutput(k),
-      }),
-    ),
-    message({ name: STAGE_OUTPUT, type: 'Power', bottom: stage, top: STAGE_OUTPUT }),
-  ]);
-}
-
-function net(template: Message, anatomy: Anatomy, layers: readonly Message[]): Message {
+/** The layers as a net with the template's name. */
+export function net(template: Message, anatomy: Anatomy, layers: readonly Message[]): Message {
   return message({ name: template.string('name') ?? anatomy.scores.at(-1)!, layer: [...layers] });
 }
 
@@ -127,7 +92,7 @@ function trainLayers(anatomy: Anatomy, { heads, classWeights }: NetOptions, data
  * Repeats for each head the layers that make one of `own`, and all that reads what they make. The trunk stays one.
  * With a single head every name stays as it is.
  */
-function forEachHead(
+export function forEachHead(
   layers: readonly Message[],
   own: ReadonlySet<string>,
   heads: readonly number[],
@@ -149,7 +114,8 @@ function forEachHead(
   });
 }
 
-function headName(name: string, k: number, heads: readonly number[]): string {
+/** A blob or layer of head k. */
+export function headName(name: string, k: number, heads: readonly number[]): string {
   return heads.length === 1 ? name : `${name}-${k}`;
 }
 
@@ -158,9 +124,9 @@ function isTopK(layer: Message): boolean {
   return layer.string('type') === 'Accuracy' && (layer.message('accuracy_param')?.number('top_k') ?? 1) > 1;
 }
 
-function dataLayer(layer: Message, batch: number, training: boolean): Message {
-  // Caffe mirrors at random in the TEST phase as well, so a judging net must not carry that.
-  const own = (layer.message('transform_param') ?? message({})).without('mean_file', ...(training ? [] : ['mirror']));
+/** Records from `FILES.database`, cropped and scaled as the template says. */
+export function dataLayer(layer: Message, batch: number, training: boolean): Message {
+  const own = transformOf(layer, training);
   const transform = own.all('mean_value').length > 0 ? own : own.with('mean_file', FILES.mean);
   return message({
     name: layer.string('name') ?? 'data',
@@ -169,4 +135,10 @@ function dataLayer(layer: Message, batch: number, training: boolean): Message {
     transform_param: transform,
     data_param: { source: FILES.database, backend: word('LMDB'), batch_size: batch },
   });
+}
+
+/** What the Data layer does to a picture, beside taking the mean picture away. */
+export function transformOf(layer: Message, training: boolean): Message {
+  // Caffe mirrors at random in the TEST phase as well, so a judging net must not carry that.
+  return (layer.message('transform_param') ?? message({})).without('mean_file', ...(training ? [] : ['mirror']));
 }

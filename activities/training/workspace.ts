@@ -13,11 +13,11 @@ import { FILES } from './network.ts';
 
 /** Runs `work` in a new folder of the worker's scratch space, which is removed afterwards. */
 export async function inWorkspace<Result>(
-  services: ActivityServices,
+  { scratch }: Pick<ActivityServices, 'scratch'>,
   purpose: string,
   work: (folder: string) => Promise<Result>,
 ): Promise<Result> {
-  const folder = join(services.scratch, `${purpose}-${randomUUID()}`);
+  const folder = join(scratch, `${purpose}-${randomUUID()}`);
   await mkdir(folder, { recursive: true });
   try {
     return await work(folder);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type NetOptions, probeNet, testNet, trainNet } from '../../activities/training/network.ts';
+import { testNet } from '../../activities/training/judging-net.ts';
+import { type NetOptions, probeNet, trainNet } from '../../activities/training/network.ts';
 import { NetworkError, readTemplate } from '../../activities/training/network-anatomy.ts';
 import { type Message, printPrototxt } from '../../activities/training/prototxt.ts';
 
