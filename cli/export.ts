@@ -62,7 +62,9 @@ export async function exportWebDataset(to: string, options: RunChoice & { fold: 
         onProgress: (written, of) => showProgress(screen, written, of, 'samples'),
       }),
     );
-    screen.line(`  ${counted(samples, 'sample')} of the ${options.fold} fold in ${counted(tars, 'tar')} in ${folder}, read.py reads them`);
+    screen.line(
+      `  ${counted(samples, 'sample')} of the ${options.fold} fold in ${counted(tars, 'tar')} in ${folder}, read.py reads them`,
+    );
   });
 }
 

@@ -68,7 +68,9 @@ export async function predict(names: readonly string[], options: PredictOptions)
   if (folders || options.csv !== undefined) {
     for (const { file, reason } of failed) screen.line(`  ${file}: ${reason}`);
     if (others > 0) screen.line(`  ${counted(others, 'file')} with another name than a picture's left out`);
-    screen.line(`  ${whole(predictions.length - failed.length)} of ${counted(predictions.length, 'photograph')} predicted`);
+    screen.line(
+      `  ${whole(predictions.length - failed.length)} of ${counted(predictions.length, 'photograph')} predicted`,
+    );
     screen.line(`  ${NOT_A_DEVICE}`);
   }
   return failed.length > 0 ? SOME_FAILED : 0;

@@ -6,15 +6,15 @@ import { LARGEST_PICTURE } from '../activities/images/check-entries.ts';
 import { preparePicture, UnusablePicture } from '../activities/images/prepare-picture.ts';
 import { type FoldRow, joinScores, type ScoreTable } from '../activities/regression/eyes.ts';
 import { fellowOf } from '../activities/regression/features.ts';
+import { type GradedEye, gradeEyes } from '../activities/regression/grade.ts';
 import type { Caffe } from '../activities/services.ts';
 import { inWorkspace } from '../activities/training/workspace.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { getFile } from '../storage/files.ts';
 import type { ArtifactStore } from '../storage/store.ts';
-import { type GradedEye, gradeEyes } from './grade.ts';
 import type { Photograph } from './photographs.ts';
 import { placePictures, scorePictures } from './score-pictures.ts';
-import type { TrainedNetwork, TrainedRun } from './trained-run.ts';
+import { isPreparedAlike, type TrainedNetwork, type TrainedRun, UnusableRun } from './trained-run.ts';
 
 export interface PredictJob {
   store: ArtifactStore;
@@ -37,9 +37,14 @@ export type Prediction =
 /** Photographs whose versions lie on the disk at once. */
 const AT_ONCE = 256;
 
-/** @returns a prediction or a reason for each photograph, in their order; @throws CaffeError, NoSpace, the signal's reason */
+/** @returns a prediction or a reason for each photograph, in their order; @throws UnusableRun, CaffeError, NoSpace, the signal's reason */
 export async function predictPhotographs(job: PredictJob): Promise<Prediction[]> {
   const { photographs, trained } = job;
+  if (!isPreparedAlike(trained)) {
+    throw new UnusableRun(
+      `Expected the pictures of run ${trained.run} to be prepared as this release does it, got another's (recipe ${trained.preparedBy}): predict with that release, or run it again`,
+    );
+  }
   const reasons = new Map<Photograph, string>(sameEyes(photographs));
   const readable = photographs.filter(photograph => !reasons.has(photograph));
   const rows: ScoredVersion[] = [];

@@ -1,11 +1,7 @@
 /** From the scores of an archive's pictures to their stages, by the regression of the run whose networks have scored. Pure. */
 import { parse } from 'csv-parse/sync';
-import { stageOf } from '../regression/cuts.ts';
 import { joinScores, type ScoredEye, type ScoreTable } from '../regression/eyes.ts';
-import { buildFeatures } from '../regression/features.ts';
-import { settingsOf } from '../regression/fit.ts';
-import type { Judgement } from '../regression/metrics.ts';
-import { predictLinear } from '../regression/ridge.ts';
+import { gradeEyes, type StageModel } from '../regression/grade.ts';
 import type { WriteSubmissionArgs } from './types.ts';
 
 /** An eye with what the regression makes of it. */
@@ -40,18 +36,12 @@ export function parseArchiveScores(tables: readonly Uint8Array[], name: string):
  */
 export function predictStages(
   tables: readonly ScoreTable[],
-  model: Pick<Judgement['regression'], 'features' | 'weights' | 'intercept' | 'cuts'>,
+  model: StageModel,
   regression: WriteSubmissionArgs['regression'],
 ): ScoredPicture[] {
   const images = new Set(tables.flatMap(({ rows }) => rows.map(({ image }) => image)));
   const folds = [...images].map(image => ({ image, patient: '', ...UNGRADED, version: null }));
-  const eyes = joinScores(folds, tables);
-  const { names, rows } = buildFeatures(eyes, settingsOf(regression));
-  if (names.join() !== model.features.join()) {
-    throw new TypeError(`Expected the regression to use ${names.join(', ')}, got one of ${model.features.join(', ')}`);
-  }
-  return eyes.map(({ image, p }, i) => {
-    const expected = predictLinear(model, rows[i]!);
-    return { image, p, expected, level: stageOf(expected, model.cuts) };
+  return gradeEyes(joinScores(folds, tables), model, regression).map(({ image, p, expected, predicted }) => {
+    return { image, p, expected, level: predicted };
   });
 }

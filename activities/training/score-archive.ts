@@ -23,8 +23,10 @@ import type {
  * from what the run's input says.
  * @throws final `BadInput` when its network is no longer in the store
  */
-export async function findSnapshot(services: ActivityServices, args: FindSnapshotArgs): Promise<FoundSnapshot> {
-  const { store } = services;
+export async function findSnapshot(
+  { store }: Pick<ActivityServices, 'store'>,
+  args: FindSnapshotArgs,
+): Promise<FoundSnapshot> {
   const manifest = await getJson<Manifest>(store, `${args.train}/manifest.json`);
   const epoch = manifest?.counts.bestEpoch;
   if (!manifest || epoch === undefined) {

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ArchivePart } from '../../activities/download/types.ts';
-import { pythonWith } from '../../bootstrap/python-environment.ts';
+import { type PythonEnvironment, pythonWith } from '../../bootstrap/python-environment.ts';
 import { runChild } from '../../system/child-process.ts';
 import type { WorkerDone, WorkerJob } from './worker.ts';
 
@@ -82,17 +82,17 @@ export function convert2015(program: string, most: number) {
     });
 }
 
+/** OpenCV at its pinned version. */
+export const OPENCV: PythonEnvironment = {
+  what: 'OpenCV',
+  name: 'opencv-4.14.0.94',
+  requirements: fileURLToPath(new URL('opencv.requirements.txt', import.meta.url)),
+  modules: ['cv2', 'numpy'],
+};
+
 /** @throws MissingToolError where Python is missing */
 export async function opencv({ report, signal }: Pick<World, 'report' | 'signal'>) {
-  const python = await pythonWith(
-    {
-      what: 'OpenCV',
-      name: 'opencv-4.14.0.94',
-      requirements: fileURLToPath(new URL('opencv.requirements.txt', import.meta.url)),
-      modules: ['cv2', 'numpy'],
-    },
-    { report, signal },
-  );
+  const python = await pythonWith(OPENCV, { report, signal });
   const script = fileURLToPath(new URL('opencv.py', import.meta.url));
   return async (world: World): Promise<Taken> =>
     inFolder(world, async folder => {

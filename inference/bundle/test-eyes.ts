@@ -5,12 +5,12 @@ import { fileName } from '../../activities/labels/plan.ts';
 import { extractPictures, placesOf, readIndexes } from '../../activities/labels/shards.ts';
 import { joinScores } from '../../activities/regression/eyes.ts';
 import { fellowOf } from '../../activities/regression/features.ts';
+import { type GradedEye, gradeEyes, type StageModel } from '../../activities/regression/grade.ts';
 import { readOutput } from '../../activities/regression/stored-files.ts';
 import { parseFolds, parsePredictions, type ReadPrediction } from '../../activities/regression/tables.ts';
 import type { Caffe } from '../../activities/services.ts';
 import type { Version } from '../../config/input.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { type GradedEye, gradeEyes, type StageModel } from '../grade.ts';
 import { scorePictures } from '../score-pictures.ts';
 import { type TrainedNetwork, type TrainedRun, UnusableRun } from '../trained-run.ts';
 

@@ -9,7 +9,7 @@ import { printPrototxt } from '../../activities/training/prototxt.ts';
 import { inWorkspace } from '../../activities/training/workspace.ts';
 import { getFile } from '../../storage/files.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import type { TrainedNetwork, TrainedRun } from '../trained-run.ts';
+import { isPreparedAlike, type TrainedNetwork, type TrainedRun } from '../trained-run.ts';
 import { modelCard } from './model-card.ts';
 import { openCvMean } from './opencv-mean.ts';
 import { fitRegressions } from './regressions.ts';
@@ -119,29 +119,15 @@ function meanPicture(binaryproto: Uint8Array, { meanValues }: PictureInput) {
   return { ...blob, data: blob.data.map((_, i) => meanValues[Math.floor(i / area)]!) };
 }
 
-function recipeOf({ run, record, input, networks }: TrainedRun, picture: PictureInput): BundleRecipe {
+function recipeOf(trained: TrainedRun, picture: PictureInput): BundleRecipe {
+  const { run, record, input, networks } = trained;
   const { size, fuzz, enhance, versions } = input.images;
-  const steps = [
-    'decode the JPEG as stored: neither EXIF orientation nor colour profile is applied',
-    `cut the border off: all that lies within ${fuzz} · 255 (root mean square over red, green, blue) of the corners' colour`,
-    ...(enhance === 'graham'
-      ? [
-          `scale the eye to a radius of ${size / 2} pixels by Lanczos, its middle in that of the square`,
-          'take 4 times the difference from the local average (Gaussian, σ a thirtieth of the radius), plus 128',
-          'grey (128) beyond nine tenths of the radius',
-        ]
-      : [
-          `resize by Lanczos so that the longer side has ${size} pixels`,
-          `put it into the middle of ${size}×${size} black pixels`,
-        ]),
-    'make the versions by exchanging pixels',
-  ];
   return {
     schemaVersion: 1,
     run,
     source: input.source,
     prepare: {
-      ...{ steps, size, fuzz, enhance },
+      ...{ steps: stepsOf(trained), size, fuzz, enhance },
       versions: Object.fromEntries(versions.map(version => [version, VERSION_NAMES[version] ?? version])),
       madeWith: record.versions,
     },
@@ -158,4 +144,29 @@ function recipeOf({ run, record, input, networks }: TrainedRun, picture: Picture
     })),
     average: 'mean over the versions',
   };
+}
+
+/** Sentences for whoever prepares pictures in another way. */
+function stepsOf(trained: TrainedRun): string[] {
+  const { size, fuzz, enhance } = trained.input.images;
+  if (!isPreparedAlike(trained)) {
+    return [
+      `as the release that made the run does it, by its recipe ${trained.preparedBy}: not the one that wrote this`,
+    ];
+  }
+  return [
+    'decode the JPEG, turned and mirrored as its EXIF orientation says; a colour profile is not applied',
+    `cut the border off: all that lies within ${fuzz} · 255 (root mean square over red, green, blue) of the corners' colour`,
+    ...(enhance === 'graham'
+      ? [
+          `scale the eye to a radius of ${size / 2} pixels by Lanczos, its middle in that of the square`,
+          'take 4 times the difference from the local average (Gaussian, σ a thirtieth of the radius), plus 128',
+          'grey (128) beyond nine tenths of the radius',
+        ]
+      : [
+          `resize by Lanczos so that the longer side has ${size} pixels`,
+          `put it into the middle of ${size}×${size} black pixels`,
+        ]),
+    'make the versions by exchanging pixels',
+  ];
 }

@@ -115,12 +115,4 @@ describe('other commands', () => {
     expect(command.output()).toMatch(line);
     expect(command.output()).not.toMatch(/^\s+at .*:\d+:\d+/m);
   });
-
-  test('--help of every command has an example', async () => {
-    for (const name of ['run', 'doctor', 'ui', 'watch', 'worker', 'report']) {
-      const command = retinopathy([name, '--help']);
-      expect(await command.exited).toEqual({ code: 0, signal: null });
-      expect(command.output()).toContain('Example:');
-    }
-  });
 });

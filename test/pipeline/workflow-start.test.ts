@@ -19,6 +19,7 @@ import type { SteeringAnswer } from '../../workflows/signals.ts';
 import { writeArchiveOf } from '../scoring/own-pictures.ts';
 import { eventually } from '../support/command.ts';
 import { TINY } from '../support/tiny.ts';
+import { describeUses } from './uses-of-a-run.ts';
 
 const RUN = 'dr-2026-11';
 const LONG = Boolean(process.env.RETINOPATHY_LONG);
@@ -31,7 +32,7 @@ let temporal: string;
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('WARN') });
   folder = await mkdtemp(join(tmpdir(), 'start-'));
-  out = await openOutFolder(join(folder, 'out'));
+  out = await openOutFolder(join(folder, 'run'));
   temporal = (await findTemporalCli({ env: process.env })).path;
   embedded = await startEmbedded({
     temporal,
@@ -42,6 +43,7 @@ beforeAll(async () => {
   });
   client = embedded.client;
   await embedded.startWorkers(['workflow', 'cpu', 'gpu']);
+  await out.writeState({ run: RUN, store: `file:${join(out.path, 'store')}` });
 });
 
 afterAll(async () => {
@@ -261,6 +263,8 @@ describe('temporal workflow start', () => {
     expect(result.stages.label).toBe(planned.stages.label);
     expect(new Set(Object.values(result.stages)).size).toBe(8);
   }, 120_000);
+
+  describeUses(async () => ({ folder, store: await createFileStore(join(out.path, 'store')), run: RUN, embedded }));
 
   test('a budget stops it at the border of a segment, raiseBudget lets it go on, and the weights are the same', async () => {
     const store = await createFileStore(join(out.path, 'store'));

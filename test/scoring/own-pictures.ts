@@ -16,17 +16,9 @@ export async function writeArchiveOf(
   download: string,
   { folder, images, damaged, parts }: { folder: string; images: string[]; damaged: string[]; parts: number },
 ): Promise<void> {
-  const { outputs } = JSON.parse((await store.get(`${download}/manifest.json`)).toString()) as Manifest;
-  const names = Object.keys(outputs).filter(name => name.startsWith('train.zip.'));
-  const pieces = names.sort().map(async name => {
-    const { key, offset = 0, size } = outputs[name]!;
-    return store.get(key, { offset, length: size });
-  });
-  const { files } = await unzipper.Open.buffer(Buffer.concat(await Promise.all(pieces)));
   const jpegs: Record<string, Buffer> = {};
-  for (const image of images) {
-    const file = files.find(({ path }) => path === `train/${image}.jpeg`)!;
-    jpegs[`test/${image}.jpeg`] = damaged.includes(image) ? Buffer.from('no JPEG') : await file.buffer();
+  for (const [image, jpeg] of await readPhotographs(store, download, images)) {
+    jpegs[`test/${image}.jpeg`] = damaged.includes(image) ? Buffer.from('no JPEG') : jpeg;
   }
   const zip = await zipOf(jpegs, true);
   const piece = Math.ceil(zip.length / parts);
@@ -36,4 +28,21 @@ export async function writeArchiveOf(
   }
   const sample = images.map(image => `${image},0\n`).join('');
   await writeFile(join(folder, 'sampleSubmission.csv'), `image,level\n${sample}`);
+}
+
+/** JPEGs of a run's archive, by name. */
+export async function readPhotographs(
+  store: ArtifactStore,
+  download: string,
+  images: readonly string[],
+): Promise<[image: string, jpeg: Buffer][]> {
+  const { outputs } = JSON.parse((await store.get(`${download}/manifest.json`)).toString()) as Manifest;
+  const names = Object.keys(outputs).filter(name => name.startsWith('train.zip.'));
+  const pieces = names.sort().map(async name => {
+    const { key, offset = 0, size } = outputs[name]!;
+    return store.get(key, { offset, length: size });
+  });
+  const { files } = await unzipper.Open.buffer(Buffer.concat(await Promise.all(pieces)));
+  const jpegOf = async (image: string) => files.find(({ path }) => path === `train/${image}.jpeg`)!.buffer();
+  return Promise.all(images.map(async image => [image, await jpegOf(image)] as [string, Buffer]));
 }

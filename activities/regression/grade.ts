@@ -1,11 +1,12 @@
 /** From what the networks say of an eye's versions to its stage: the run's own averaging, features, regression and cuts. Pure. */
-import { stageOf } from '../activities/regression/cuts.ts';
-import type { ScoredEye } from '../activities/regression/eyes.ts';
-import { buildFeatures } from '../activities/regression/features.ts';
-import { type FittedModel, settingsOf } from '../activities/regression/fit.ts';
-import { stageProbabilities } from '../activities/regression/monotone.ts';
-import { predictLinear } from '../activities/regression/ridge.ts';
-import type { PipelineInput } from '../config/input.ts';
+
+import type { PipelineInput } from '../../config/input.ts';
+import { stageOf } from './cuts.ts';
+import type { ScoredEye } from './eyes.ts';
+import { buildFeatures } from './features.ts';
+import { type FittedModel, settingsOf } from './fit.ts';
+import { stageProbabilities } from './monotone.ts';
+import { predictLinear } from './ridge.ts';
 
 /** What turns an eye's probabilities into a stage. */
 export type StageModel = Pick<FittedModel, 'features' | 'weights' | 'intercept' | 'cuts'>;
@@ -22,7 +23,7 @@ export interface GradedEye extends ScoredEye {
 /**
  * @param eyes all that are graded together: fellow eyes find each other by their names, `<patient>_left` and `<patient>_right`
  * @param regression settings that the model was fitted with
- * @throws RangeError when the model has other features than the settings give
+ * @throws TypeError when the model has other features than the settings give
  */
 export function gradeEyes(
   eyes: readonly ScoredEye[],
@@ -31,7 +32,7 @@ export function gradeEyes(
 ): GradedEye[] {
   const { names, rows } = buildFeatures(eyes, settingsOf(regression));
   if (names.join() !== model.features.join()) {
-    throw new RangeError(`Expected a regression of ${names.join(', ')}, got one of ${model.features.join(', ')}`);
+    throw new TypeError(`Expected the regression to use ${names.join(', ')}, got one of ${model.features.join(', ')}`);
   }
   return eyes.map((eye, i) => {
     const expected = predictLinear(model, rows[i]!);
