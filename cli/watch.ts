@@ -1,6 +1,6 @@
 /** `retinopathy watch`: follows a run on any Temporal service. */
 import { Client, Connection } from '@temporalio/client';
-import { temporalService } from '../workers/connection.ts';
+import { temporalService, unreachable } from '../workers/connection.ts';
 import type { retinopathyPipeline } from '../workflows/retinopathy-pipeline.ts';
 import { createConsole } from './console.ts';
 import { resultOf } from './execution.ts';
@@ -11,7 +11,7 @@ import { UserError } from './user-error.ts';
 export async function watch(run: string): Promise<number> {
   const service = temporalService(process.env);
   const connection = await Connection.connect(service.connectionOptions).catch(error => {
-    throw new UserError(`Expected a Temporal service at ${service.address}, got: ${error.message}`);
+    throw new UserError(unreachable(service, error).message);
   });
   try {
     const client = new Client({ connection, namespace: service.namespace });

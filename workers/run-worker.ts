@@ -4,7 +4,7 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import type { ActivityServices } from '../activities/services.ts';
 import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
 import { measureBacklog } from './backlog.ts';
-import { temporalService } from './connection.ts';
+import { deploymentOf, type TemporalService, temporalService, unreachable } from './connection.ts';
 import { cpuActivities, transferActivities } from './cpu.ts';
 import { Departure } from './departure.ts';
 import { FailurePolicy } from './failure-policy.ts';
@@ -36,11 +36,10 @@ const TRANSFERS = 8;
 export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<void> {
   const log = createLogger(role, env);
   const idleLimit = idleLimitOf(role, env);
+  const deployment = deploymentOf(env);
   const metrics = installRuntime(log, env);
   const service = temporalService(env);
-  const connection = await NativeConnection.connect(service.connectionOptions).catch(error => {
-    throw new Error(`Expected a Temporal service at ${service.address}, got: ${error.message}`);
-  });
+  const connection = await connectTo(service);
   const workers: Worker[] = [];
   const departure = new Departure(log, () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -63,6 +62,7 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
             namespace: service.namespace,
             identity: `${role}/${env.RETINOPATHY_INSTANCE ?? hostname()}/${process.pid}`,
             shutdownGraceTime: NEVER,
+            ...(deployment && { workerDeploymentOptions: deployment }),
             ...options,
           }),
         );
@@ -91,6 +91,19 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
     for (const stop of stops) stop();
     // An activity that does not end keeps its worker, and a worker its connection: the process must be ended then.
     if (workers.every(worker => ['STOPPED', 'FAILED'].includes(worker.getState()))) await connection.close();
+  }
+}
+
+/** @throws Error with one line for a person when the service cannot be reached, or knows no such namespace */
+async function connectTo(service: TemporalService): Promise<NativeConnection> {
+  let connection: NativeConnection | undefined;
+  try {
+    connection = await NativeConnection.connect(service.connectionOptions);
+    await connection.workflowService.describeNamespace({ namespace: service.namespace });
+    return connection;
+  } catch (error) {
+    await connection?.close();
+    throw unreachable(service, error as Error);
   }
 }
 

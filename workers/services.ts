@@ -27,7 +27,7 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
   const store = await openStore(url);
   await store.check().catch(error => {
     // What passes by itself must not end the worker: its activities wait for it as well.
-    if (failureKind(error) !== 'passing') throw error;
+    if (failureKind(error) !== 'passing') throw unwritable(url, error);
     log.warn(error.message);
   });
   const folders = await openScratch(role, env);
@@ -95,4 +95,10 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
     },
   };
   return services;
+}
+
+/** What the system itself has refused comes without the words that S3's refusals have. */
+function unwritable(url: string, error: NodeJS.ErrnoException): Error {
+  if (error.syscall === undefined) return error;
+  return new Error(`Expected the store ${url} to be a folder that can be written, got ${error.code}`);
 }
