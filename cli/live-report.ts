@@ -7,7 +7,7 @@ import type { ArtifactStore } from '../storage/store.ts';
 
 const EVERY_MS = 5_000;
 
-/** Copies `<prefix>report.html` whenever it has changed, until `signal` is aborted; what fails is tried again. */
+/** Copies `<prefix>report.html` whenever it has changed, a last time when `signal` is aborted; what fails is tried again. */
 export async function keepReport(
   store: ArtifactStore,
   prefix: string,
@@ -15,10 +15,11 @@ export async function keepReport(
   signal: AbortSignal,
 ): Promise<void> {
   let last: Buffer | undefined;
-  while (!signal.aborted) {
+  for (;;) {
+    const ends = signal.aborted;
     try {
       const page = await getIfThere(store, `${prefix}report.html`);
-      if (page && !signal.aborted && !(last && page.equals(last))) {
+      if (page && !(last && page.equals(last))) {
         await mkdir(folder, { recursive: true });
         const file = join(folder, 'report.html');
         await writeFile(`${file}.live`, page);
@@ -28,6 +29,7 @@ export async function keepReport(
     } catch {
       // The store may be away for a while: the run says so if it matters.
     }
+    if (ends) return;
     await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
   }
 }

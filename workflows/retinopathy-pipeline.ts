@@ -1,5 +1,6 @@
 /** The whole job: five stages, each a child workflow; watched by `progress`, steered by pause, resume, stopEarly and extend. */
 import {
+  ApplicationFailure,
   allHandlersFinished,
   condition,
   patched,
@@ -223,6 +224,7 @@ function layoutsOf({ training }: PipelineInput): number[][] {
 /** The first line of what an activity or workflow stated, below the layers that say whose it is. */
 function reasonOf(error: unknown): string {
   let reason = error;
-  while (reason instanceof TemporalFailure && reason.cause instanceof Error) reason = reason.cause;
+  while (!(reason instanceof ApplicationFailure) && reason instanceof TemporalFailure && reason.cause instanceof Error)
+    reason = reason.cause;
   return (reason instanceof Error ? reason.message : String(reason)).split('\n')[0] ?? '';
 }
