@@ -43,7 +43,7 @@ const RUNNING = "WorkflowType = 'retinopathyPipeline' AND ExecutionStatus = 'Run
 /** Id of the run of this input: readable, and another one for another input. */
 export function runId(input: PipelineInput): string {
   const name = input.source.startsWith('file:') ? 'folder' : input.source.startsWith('http') ? 'server' : input.source;
-  const { until, budget, ...rest } = input;
+  const { until, budget, retention, ...rest } = input;
   // Stopping later is the same run gone further; only the input that shapes results names it.
   return `${name}-${contentKey({ stage: 'run', recipe: 1, inputs: {}, parameters: rest }).slice(0, 6)}`;
 }
@@ -95,8 +95,8 @@ function whyNot(memo: PlanMemo | undefined, plan: ExecutionPlan): string | null 
   return memo.code === plan.code ? null : 'the code of the workflows has changed';
 }
 
-/** A run is told another limit of its budget, and need not begin anew. */
-function withoutLimit({ budget = null, ...input }: PipelineInput): unknown {
+/** A run is told another limit of its budget, and what is kept of it afterwards is nothing to it: neither begins it anew. */
+function withoutLimit({ budget = null, retention, ...input }: PipelineInput): unknown {
   return { ...input, budget: budget && { ...budget, limit: null } };
 }
 

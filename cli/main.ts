@@ -169,6 +169,24 @@ program
     process.exitCode = await submit(file, options);
   });
 
+program
+  .command('gc')
+  .description('what lies in a store that no run refers to; shows it, and removes it with --delete')
+  .option(
+    '--store <url>',
+    'file:DIR or s3://bucket/prefix (default: RETINOPATHY_STORE, or the store of the out folder)',
+  )
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .option('--delete', 'remove it')
+  .option('--min-age <time>', 'leave what is younger: 30m, 24h, 7d', '24h')
+  .option('--forget <run>', 'a run to give up, with all that only it refers to (may be repeated)', collect, [])
+  .option('--json', 'as JSON')
+  .addHelpText('after', '\nExample:\n  retinopathy gc --store file:/data/store --forget dr-2026-11 --delete')
+  .action(async options => {
+    const { gc } = await import('./gc.ts');
+    process.exitCode = await gc(options);
+  });
+
 const exporting = program.command('export').description("a run's pictures and lists in the form of other tools");
 exporting
   .command('digits')

@@ -168,6 +168,18 @@ export const pipelineInputSchema = z.strictObject({
     })
     .nullable()
     .default(null),
+  /** What a finished run still refers to; `retinopathy gc` removes what no run refers to. No result depends on it. */
+  retention: z
+    .strictObject({
+      /** The parts as downloaded. */
+      archives: z.boolean().default(true),
+      /** The shards of prepared pictures. */
+      images: z.boolean().default(true),
+      databases: z.boolean().default(true),
+      /** `resumable`: of each training the last two pairs and the best; `best`: the networks that gave the report; or none. */
+      snapshots: z.enum(['resumable', 'best', 'none']).default('resumable'),
+    })
+    .prefault({}),
   until: z.enum(STAGES).default('regress'),
 });
 

@@ -3,6 +3,7 @@
  *
  * An object appears by `link`, which fails where there is one already, or by `rename`, which replaces it whole.
  */
+import type { Stats } from 'node:fs';
 import { link, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { checkRange } from './byte-range.ts';
@@ -12,7 +13,7 @@ import { heldByUploads, removeLeftovers } from './file-attempts.ts';
 import { openFileUpload } from './file-upload.ts';
 import { checkKey, isSegment } from './key-names.ts';
 import { ownerName } from './owner.ts';
-import { type ArtifactStore, type ByteRange, ObjectNotFound } from './store.ts';
+import { type ArtifactStore, type ByteRange, type Listed, ObjectNotFound } from './store.ts';
 
 /** Bytes read at a time. */
 const CHUNK = 8 * 1024 * 1024;
@@ -142,9 +143,13 @@ async function appear(from: string, to: string, overwrite: boolean): Promise<boo
 
 /** Bytes of the object; undefined where there is none. */
 async function sizeOf(path: string): Promise<number | undefined> {
+  return (await fileAt(path))?.size;
+}
+
+async function fileAt(path: string): Promise<Stats | undefined> {
   try {
     const found = await stat(path);
-    return found.isFile() ? found.size : undefined;
+    return found.isFile() ? found : undefined;
   } catch (error) {
     if (isAbsence(error)) return undefined;
     throw error;
@@ -184,7 +189,7 @@ async function checksumOf(path: string, size: number): Promise<number | undefine
   return crc;
 }
 
-async function* walk(folder: string, above: string, prefix: string): AsyncGenerator<{ key: string; size: number }> {
+async function* walk(folder: string, above: string, prefix: string): AsyncGenerator<Listed> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(error => {
     if (isAbsence(error)) return [];
     throw error;
@@ -198,8 +203,8 @@ async function* walk(folder: string, above: string, prefix: string): AsyncGenera
     if (entry.isDirectory()) {
       if (name.startsWith(prefix) || prefix.startsWith(name)) yield* walk(join(folder, entry.name), name, prefix);
     } else if (name.startsWith(prefix)) {
-      const size = await sizeOf(join(folder, entry.name));
-      if (size !== undefined) yield { key: name, size };
+      const found = await fileAt(join(folder, entry.name));
+      if (found) yield { key: name, size: found.size, modified: found.mtimeMs };
     }
   }
 }

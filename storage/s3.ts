@@ -75,7 +75,9 @@ export async function createS3Store(text: string, options: S3StoreOptions = {}):
     head: async key => headObject(bucket, checkKey(key)),
 
     async *list(prefix) {
-      for await (const { key, size } of bucket.list(prefix)) if (key.split('/').every(isSegment)) yield { key, size };
+      for await (const { key, size, modified } of bucket.list(prefix)) {
+        if (key.split('/').every(isSegment)) yield { key, size, modified: modified.getTime() };
+      }
     },
 
     async remove(key) {

@@ -19,6 +19,14 @@ export interface ObjectHead {
   crc32c?: number;
 }
 
+export interface Listed {
+  key: string;
+  /** Bytes. */
+  size: number;
+  /** When it was written, in ms since the epoch by the store's clock. */
+  modified: number;
+}
+
 export interface UploadOptions {
   /** Bytes of the whole object. */
   size: number;
@@ -75,7 +83,7 @@ export interface ArtifactStore {
   put(key: string, bytes: Uint8Array, options?: { overwrite?: boolean }): Promise<{ created: boolean }>;
   head(key: string): Promise<ObjectHead | undefined>;
   /** Every object whose key starts with `prefix` (a plain string prefix), in key order. Unfinished uploads are not listed. */
-  list(prefix: string): AsyncIterable<{ key: string; size: number }>;
+  list(prefix: string): AsyncIterable<Listed>;
   /** Removes the object; absent is success. */
   remove(key: string): Promise<void>;
   openUpload(key: string, options: UploadOptions): Promise<Upload>;

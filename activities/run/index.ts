@@ -3,10 +3,11 @@ import { resolveInput as checkInput, InputError } from '../../config/resolve.ts'
 import { putJson } from '../../storage/files.ts';
 import { contentKey } from '../../storage/keys.ts';
 import type { Manifest } from '../../storage/manifest.ts';
+import { waitUntilTidy } from '../../storage/tidying.ts';
 import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
 import { findReason } from './reason.ts';
-import { readManifest, readRecord, readStages, runKey, type StageRecord, stageKey } from './records.ts';
+import { claimKey, readManifest, readRecord, readStages, runKey, type StageRecord, stageKey } from './records.ts';
 import type { RunActivities } from './types.ts';
 import { versions } from './versions.ts';
 
@@ -37,11 +38,15 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
       const key = contentKey({ stage, recipe, inputs, parameters });
       const prefix = `stages/${stage}/${key}`;
       const opened = { run, name, stage, key, recipe, inputs, parameters };
+      // Before it is looked whether it is there, so that nobody removes it in between.
+      await store.put(claimKey(run, name), json({ name, stage, key, finished: false }), { overwrite: true });
+      await waitUntilTidy(store);
       const manifest = await readManifest(store, { stage, key });
       const reason = await findReason(store, opened);
       const { seconds = 0, counts = {} } = manifest ?? {};
       const reused = manifest !== undefined;
       await record({ ...opened, reused, reason, seconds, finished: reused });
+      await store.remove(claimKey(run, name));
       return { stage, key, prefix, finished: reused ? { counts, seconds } : null, reason, openedAt: Date.now() };
     },
 

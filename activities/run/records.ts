@@ -24,6 +24,8 @@ export interface StageRecord {
 
 export const runKey = (run: string) => `${runFolder(run)}/run.json`;
 export const stageKey = (run: string, name: string) => `${runFolder(run)}/stages/${keySegment(name)}.json`;
+/** Says that a run is about to refer to a stage, until its record does. */
+export const claimKey = (run: string, name: string) => `${runFolder(run)}/claims/${keySegment(name)}.json`;
 
 /** `run.json` joined with the records of the stages; undefined where there is no such run. */
 export async function readRecord(store: ArtifactStore, run: string): Promise<RunRecord | undefined> {

@@ -68,7 +68,7 @@ describe('resolveInput', () => {
     [{ training: { epoch: 1 } }, 'Expected a known field, got `training.epoch`: did you mean `epochs`?'],
     [
       { colour: 1 },
-      'Expected a known field, got `colour`: known are source, synthetic, archive, images, folds, training, regression, report, budget, until',
+      'Expected a known field, got `colour`: known are source, synthetic, archive, images, folds, training, regression, report, budget, retention, until',
     ],
     [{ budget: { limit: 0, perGpuHour: 1 } }, 'Expected `budget.limit` to be a number above 0, got `0`'],
     [{ budget: 5 }, 'Expected `budget` to be an object or null, got `5`'],

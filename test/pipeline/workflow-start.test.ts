@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
 import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
@@ -332,13 +332,11 @@ describe('temporal workflow start', () => {
     ];
     const steered = ['-steered', '-steered/train-0-vs-1234', '-steered/train-01-vs-234'];
     const budget = ['-budget', '-budget/train-0-vs-1234'];
+    const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+    const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
     for (const id of [...children, ...steered, ...budget, '-test', '-test/download', '-test/prepare']) {
       const history = await client.workflow.getHandle(RUN + id).fetchHistory();
-      await Worker.runReplayHistory(
-        { workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)) },
-        history,
-        RUN + id,
-      );
+      await Worker.runReplayHistory({ workflowBundle }, history, RUN + id);
     }
   }, 60_000);
 

@@ -137,8 +137,11 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         expect(await keys('list/a')).toEqual(sorted.filter(key => key.startsWith('list/a')));
         expect(await keys('list/a/')).toEqual(['list/a/b', 'list/a/b-c', 'list/a/c/d']);
         expect(await keys('li')).toEqual(sorted);
-        for await (const { key, size } of store.list('list/a/c'))
+        for await (const { key, size, modified } of store.list('list/a/c')) {
           expect({ key, size }).toEqual({ key: 'list/a/c/d', size: 5 });
+          // By whose clock ever, it was today and not in 1970.
+          expect(Math.abs(Date.now() - modified)).toBeLessThan(24 * 3600 * 1000);
+        }
       });
     });
 
