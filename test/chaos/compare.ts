@@ -1,6 +1,6 @@
 /** Whether a run that was harmed came to the same as a calm one. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Outcome } from './run.ts';
+import type { Results } from './run.ts';
 
 export interface Difference {
   what: string;
@@ -9,7 +9,7 @@ export interface Difference {
   detail: string;
 }
 
-export function compareOutcomes(calm: Outcome, harmed: Outcome): Difference[] {
+export function compareOutcomes(calm: Results, harmed: Results): Difference[] {
   const keys = new Set([...calm.weights.keys(), ...harmed.weights.keys()]);
   const other = [...keys].filter(key => calm.weights.get(key) !== harmed.weights.get(key));
   return [

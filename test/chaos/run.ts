@@ -4,6 +4,7 @@ import type { PartialPipelineInput } from '../../config/input.ts';
 import type { Random } from '../../demo/random.ts';
 import { getJson } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
+import type { ArtifactStore } from '../../storage/store.ts';
 import { HARMS } from './harm.ts';
 import { type Installation, install } from './installation.ts';
 
@@ -59,7 +60,7 @@ export async function runOnce(
     const seconds = (performance.now() - began) / 1000;
     ending.abort();
     await harming;
-    return { seconds, harm, restarts: installation.restarts, ...(await resultsOf(installation)) };
+    return { seconds, harm, restarts: installation.restarts, ...(await resultsOf(installation.store, RUN)) };
   } finally {
     ending.abort();
     await installation.close();
@@ -106,16 +107,17 @@ async function doHarm(
   }
 }
 
-async function resultsOf({
-  store,
-}: Installation): Promise<Pick<Outcome, 'weights' | 'metrics' | 'predictions' | 'work'>> {
+export type Results = Pick<Outcome, 'weights' | 'metrics' | 'predictions' | 'work'>;
+
+/** What a finished run has left in a store that holds no other run's segments. */
+export async function resultsOf(store: ArtifactStore, run: string): Promise<Results> {
   const weights = new Map<string, number>();
   for await (const { key } of store.list('stages/segment/')) {
     if (!key.endsWith('/manifest.json')) continue;
     const manifest = await getJson<Manifest>(store, key);
     weights.set(manifest!.key, manifest!.outputs.caffemodel!.crc32c);
   }
-  const report = `runs/${RUN}/report`;
+  const report = `runs/${run}/report`;
   const { work, ...metrics } = (await getJson<{ work: Outcome['work'] }>(store, `${report}/metrics.json`))!;
   return { weights, metrics, work, predictions: (await store.get(`${report}/predictions.csv`)).toString() };
 }
