@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { duration } from '../../cli/format.ts';
 import { compareOutcomes } from '../chaos/compare.ts';
 import { type Results, resultsOf } from '../chaos/run.ts';
+import { TINY } from '../support/tiny.ts';
 import type { Stack } from './stack.ts';
 
 const LOOPBACK = /^127\.0\.0\.1:\d+$/;
@@ -11,7 +12,10 @@ const MONTH_SECONDS = 30 * 24 * 3600;
 const AWAY_MS = 5_000;
 const START = ['workflow', 'start', '--type', 'retinopathyPipeline', '--task-queue', 'retinopathy'];
 
-/** In turn, each when so many of the demo's 32 segments are trained. */
+/** As many segments as the demo, in a fraction of its time. */
+const SMALL = JSON.stringify({ ...TINY, training: { ...TINY.training, epochs: 4 } });
+
+/** In turn, each when so many of the 32 segments are trained. */
 const DEATHS = [
   { service: 'caffe-cpu-worker', segments: 2 },
   { service: 'temporal', segments: 8 },
@@ -19,19 +23,21 @@ const DEATHS = [
   { service: 's3', segments: 20 },
 ] as const;
 
-export async function demo(stack: Stack, report: (line: string) => void): Promise<void> {
+/** @param small a smaller run than the demo, which needs no input */
+export async function demo(stack: Stack, report: (line: string) => void, small = false): Promise<void> {
+  const input = small ? ['--input', SMALL] : [];
   await timed('images built', report, () => stack.compose('build'));
   await timed('everything up and healthy', report, () => stack.up());
   await checkInstallation(stack);
   report('only loopback is listened at, closed runs are kept for a month');
 
-  const calm = await timed('the demo', report, () => run(stack, 'calm', () => stack.finished('calm')));
+  const calm = await timed('a calm run', report, () => run(stack, 'calm', input, () => stack.finished('calm')));
   await checkReport(stack, 'calm', calm);
   report('the report came out, the Web UI shows the run');
 
   // What is in the store would answer for the second run.
   await stack.compose('exec', '-T', 's3', 'rm', '-r', '/data/retinopathy/store');
-  const harmed = await timed('the demo, with deaths', report, () => run(stack, 'harmed', () => harm(stack, report)));
+  const harmed = await timed('a run with deaths', report, () => run(stack, 'harmed', input, () => harm(stack, report)));
   const differences = compareOutcomes(calm, harmed);
   for (const { what, same, detail } of differences)
     report(`${what} ${same ? 'as in the calm run' : 'DIFFER'} (${detail})`);
@@ -41,8 +47,13 @@ export async function demo(stack: Stack, report: (line: string) => void): Promis
   if (!differences.every(({ same }) => same)) throw new Error('Expected both runs to come to the same, got others');
 }
 
-async function run(stack: Stack, id: string, finished: () => Promise<void>): Promise<Results> {
-  await stack.compose('run', '--rm', '-T', 'cli', ...START, '--workflow-id', id);
+async function run(
+  stack: Stack,
+  id: string,
+  input: readonly string[],
+  finished: () => Promise<void>,
+): Promise<Results> {
+  await stack.compose('run', '--rm', '-T', 'cli', ...START, '--workflow-id', id, ...input);
   await finished();
   return resultsOf(await stack.store(), id);
 }

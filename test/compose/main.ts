@@ -36,7 +36,8 @@ const program = new Command('npm run test:compose --')
 program
   .command('demo', { isDefault: true })
   .description('the demo by `temporal workflow start`, then again with every service killed in turn')
-  .action(() => onStack(stack => demo(stack, report)));
+  .option('--small', 'a smaller run than the demo')
+  .action(({ small }) => onStack(stack => demo(stack, report, small)));
 program
   .command('many')
   .description('many pipelines with tiny inputs at once')

@@ -42,7 +42,7 @@ async function docker(args: readonly string[], signal?: AbortSignal): Promise<Co
 export async function needEngine(): Promise<string> {
   const failed = (what: string, why: string) =>
     new UserError(
-      `Expected ${what}, got: ${why.trim().split('\n').at(-1)}. This test runs docker-compose.yml for real`,
+      `Expected ${what}, got: ${why.trim().split('\n').at(-1)?.replace(/[.?]$/, '')}. This test runs docker-compose.yml for real`,
     );
   const engine = await docker(['version', '--format', '{{.Server.Version}}']).catch(error => {
     throw failed('Docker', (error as Error).message);
