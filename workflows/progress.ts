@@ -47,6 +47,8 @@ export interface Progress {
   source: string;
   stages: Record<Stage, StageProgress>;
   splits: SplitProgress[];
+  /** What was asked of the run, when (milliseconds since the epoch), and what came of it: the plan then in force, or why it was refused. */
+  steering: { asked: string; plan: string; at: number }[];
   /** Where the input has a budget, as soon as the training begins. */
   budget?: BudgetProgress;
 }
@@ -91,6 +93,7 @@ export function initialProgress(run: string, stages: readonly Stage[]): Progress
     source: '',
     stages: Object.fromEntries(stages.map(stage => [stage, waiting(stage)])) as Record<Stage, StageProgress>,
     splits: [],
+    steering: [],
   };
 }
 
@@ -125,6 +128,9 @@ export function budgetText({ currency, limit, spent, waiting }: BudgetProgress):
   return `${text}; paused by the budget: ${who}, as the next task would cost about ${money(first.cost)} ${currency}. The update \`raiseBudget\` goes on`;
 }
 
+/** Requests in the details: the latest ones. */
+const STEERING_SHOWN = 5;
+
 /** The whole run in Markdown: the current details of the parent. */
 export function progressDetails(progress: Progress): string {
   const rows = Object.entries(progress.stages).flatMap(([stage, s]) => [
@@ -141,6 +147,10 @@ export function progressDetails(progress: Progress): string {
     '',
     splitsTable(progress.splits),
     ...(progress.budget ? ['', `Budget: ${budgetText(progress.budget)}`] : []),
+    '',
+    ...progress.steering
+      .slice(-STEERING_SHOWN)
+      .map(({ asked, plan, at }) => `- ${new Date(at).toISOString().slice(11, 19)} **${asked}**: ${plan}`),
   ].join('\n');
 }
 

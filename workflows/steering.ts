@@ -45,38 +45,49 @@ export class Steering {
       validator: (epochs, rate) => this.refuse(this.cannotExtend(epochs, rate)),
       description: 'Train so many epochs more, at the rate of the planned end or at the one given behind',
     });
-    setHandler(signals.pauseSignal, async () => void (this.paused() || (await this.pause())));
-    setHandler(signals.resumeSignal, async () => void (this.paused() && (await this.resume())));
-    setHandler(signals.stopEarlySignal, async split => void (this.cannotStop(split) ?? (await this.stopEarly(split))));
-    setHandler(
-      signals.extendSignal,
-      async (epochs, rate) => void (this.cannotExtend(epochs, rate) ?? (await this.extend(epochs, rate))),
+    setHandler(signals.pauseSignal, () =>
+      this.signalled('pause', this.paused() ? 'it is paused already' : null, () => this.pause()),
     );
+    setHandler(signals.resumeSignal, () =>
+      this.signalled('resume', this.paused() ? null : 'it is not paused', () => this.resume()),
+    );
+    setHandler(signals.stopEarlySignal, split =>
+      this.signalled('stopEarly', this.cannotStop(split), () => this.stopEarly(split)),
+    );
+    setHandler(signals.extendSignal, (epochs, rate) =>
+      this.signalled('extend', this.cannotExtend(epochs, rate), () => this.extend(epochs, rate)),
+    );
+  }
+
+  /** Nobody waits for an answer to a signal: why it was refused stands in the details. */
+  private async signalled(asked: string, refusal: string | null, act: () => Promise<unknown>): Promise<void> {
+    if (refusal === null) await act();
+    else this.answer(asked, `refused: ${refusal}`);
   }
 
   private async pause(): Promise<signals.SteeringAnswer> {
     this.progress.state = 'paused';
     await this.tell({ kind: 'pause' });
-    return this.answer('paused: what runs is ended, nothing new is begun until resume');
+    return this.answer('pause', 'paused: what runs is ended, nothing new is begun until resume');
   }
 
   private async resume(): Promise<signals.SteeringAnswer> {
     this.progress.state = this.input ? 'running' : 'starting';
     await this.tell({ kind: 'resume' });
-    return this.answer('going on');
+    return this.answer('resume', 'going on');
   }
 
   private async stopEarly(split?: number): Promise<signals.SteeringAnswer> {
     await this.tell({ kind: 'stopEarly', split: split ?? null });
-    const which = split === undefined ? 'all splits end' : `split ${splitLabel(split)} ends`;
-    return this.answer(`${which} with the epoch that is running`);
+    const which = isGiven(split) ? `split ${splitLabel(split)} ends` : 'all splits end';
+    return this.answer('stopEarly', `${which} with the epoch that is running`);
   }
 
   private async extend(epochs: number, rate?: number): Promise<signals.SteeringAnswer> {
     await this.tell({ kind: 'extend', epochs, ...(isGiven(rate) && { rate }) });
     this.progress.stages.train.of += 4 * epochs;
     const at = isGiven(rate) ? `, at a rate of ${rate}` : '';
-    return this.answer(`${epochs} epochs more for every split that is still training${at}`);
+    return this.answer('extend', `${epochs} epochs more for every split that is still training${at}`);
   }
 
   /** Passes it on to every stage that is running; one that has just ended needs it no more. */
@@ -84,7 +95,8 @@ export class Steering {
     await Promise.allSettled([...this.children.values()].map(child => child.signal(signals.steeringSignal, steering)));
   }
 
-  private answer(plan: string): signals.SteeringAnswer {
+  private answer(asked: string, plan: string): signals.SteeringAnswer {
+    this.progress.steering.push({ asked, plan, at: Date.now() });
     this.show();
     return { state: this.progress.state, plan };
   }
@@ -94,7 +106,7 @@ export class Steering {
   }
 
   private cannotStop(split: number | undefined): string | null {
-    if (split !== undefined && ![0, 1, 2, 3].includes(split)) return `a split is 0, 1, 2 or 3, not ${split}`;
+    if (isGiven(split) && ![0, 1, 2, 3].includes(split)) return `a split is 0, 1, 2 or 3, not ${split}`;
     return this.progress.stages.train.state === 'running' ? null : 'nothing is training';
   }
 
@@ -113,6 +125,6 @@ export class Steering {
 }
 
 /** What a caller leaves out comes as null from tools that send every argument. */
-function isGiven(rate: number | null | undefined): rate is number {
-  return rate !== undefined && rate !== null;
+function isGiven(value: number | null | undefined): value is number {
+  return value !== undefined && value !== null;
 }

@@ -89,6 +89,10 @@ describe('progress', () => {
     expect(details).toContain('| – archive | | 5 parts, 47.9 MB (0 MB fetched), 600 labels |  | |');
     expect(details).toContain('| **prepare** | running | 1 of 5 shards |');
     expect(details).toContain('| – augment | | 128 pictures |  | |');
+    const steering = [{ asked: 'pause', plan: 'refused: it is paused already', at: Date.UTC(2026, 1, 2, 3, 4, 5) }];
+    expect(progressDetails({ ...progress, steering })).toMatch(
+      /\n\n- 03:04:05 \*\*pause\*\*: refused: it is paused already$/,
+    );
   });
 });
 

@@ -319,6 +319,66 @@ describe('temporal workflow start', () => {
     expect(spent!.spent).toBeGreaterThan(second.spent);
   }, 180_000);
 
+  test('one network with four heads, steered by signals while it trains, ends with a report', async () => {
+    const run = `${RUN}-heads`;
+    const training = { ...TINY.training, layout: 'four-heads', epochs: 4 };
+    const handle = await client.workflow.start('retinopathyPipeline', {
+      ...{ workflowId: run, taskQueue: 'retinopathy', args: [{ ...TINY, training }] },
+    });
+    const steering = async () => (await handle.query<Progress, []>('progress')).steering.map(({ plan }) => plan);
+    const asked = (plan: RegExp) =>
+      eventually(`${plan}`, 30, async () => (await steering()).some(said => plan.test(said)));
+    await eventually('an epoch to be behind it', 120, async () => {
+      const { splits } = await handle.query<Progress, []>('progress').catch(() => ({ splits: [] }));
+      return splits.length === 4;
+    });
+
+    await handle.signal('pause');
+    await asked(/^paused: /);
+    const child = client.workflow.getHandle(`${run}/train-four-heads`);
+    const idle = async () => {
+      const { raw } = await child.describe();
+      const busy = (raw.pendingActivities?.length ?? 0) > 0 || raw.pendingWorkflowTask;
+      return !busy && raw.workflowExecutionInfo?.historyLength?.toNumber();
+    };
+    // What ran has ended and nothing is scheduled: only `resume` can bring it on.
+    const paused = await eventually('the training to pause', 60, idle);
+    expect((await child.describe()).status.name).toBe('RUNNING');
+
+    await handle.signal('pause');
+    await handle.signal('extend', 0);
+    await handle.signal('stopEarly', 7);
+    await asked(/^refused: it is paused already/);
+    await asked(/^refused: epochs must be an integer from 1, not 0/);
+    await asked(/^refused: a split is 0, 1, 2 or 3, not 7/);
+    expect(await idle()).toBe(paused);
+    await handle.signal('extend', 3, 0.004);
+    await asked(/^3 epochs more for every split that is still training, at a rate of 0.004/);
+    const { epoch } = (await handle.query<Progress, []>('progress')).splits[0]!;
+    await handle.signal('stopEarly');
+    await asked(/^all splits end with the epoch that is running/);
+    await handle.signal('resume');
+
+    const { report, stages } = await handle.result();
+    const progress = await handle.query<Progress, []>('progress');
+    expect(progress.splits.map(split => split.epoch)).toEqual(Array(4).fill(progress.splits[0]!.epoch));
+    // Of seven planned epochs, the one that was running is the last.
+    expect(progress.splits[0]!.epoch).toBeLessThanOrEqual(epoch + 1);
+    const metadata = await handle.query<{ currentDetails: string }, []>('__temporal_workflow_metadata');
+    expect(metadata.currentDetails).toMatch(/^- \d\d:\d\d:\d\d \*\*stopEarly\*\*: all splits end/m);
+    expect(metadata.currentDetails).toContain('**stopEarly**: refused: a split is 0, 1, 2 or 3, not 7');
+
+    expect(Object.keys(stages).sort()).toEqual(['download', 'label', 'prepare', 'regress', 'train-four-heads']);
+    const store = await createFileStore(join(out.path, 'store'));
+    const metrics = JSON.parse((await store.get(`${report}metrics.json`)).toString());
+    expect(metrics.splits.map(({ k, auc }: { k: number; auc: unknown }) => [k, typeof auc])).toEqual(
+      [0, 1, 2, 3].map(k => [k, 'number']),
+    );
+    const predictions = (await store.get(`${report}predictions.csv`)).toString();
+    expect(predictions).toMatch(/^image,level,fold,p0,p1,p2,p3,expected,predicted\n/);
+    expect((await store.get(`${report}report.html`)).toString()).toContain('four heads');
+  }, 240_000);
+
   test('every history replays on the present code', async () => {
     const children = [
       '',

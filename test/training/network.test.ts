@@ -75,6 +75,17 @@ describe("a user's own network", () => {
       /only the Threshold layer to read `stage`, got `y` too/,
     ],
     ['a thousand outputs', { score: LAYERS.score.replace('2 }', '1000 }') }, /`score`.* num_output 2, got 1000/],
+    ['one output', { score: LAYERS.score.replace('2 }', '1 }') }, /`score`.* num_output 2, got 1$/],
+    [
+      'a label that comes with the data',
+      { label: '', loss: LAYERS.loss.replace('"label"', '"stage"') },
+      /type Threshold/,
+    ],
+    [
+      'a head whose loss is missing: the Threshold leads nowhere',
+      { loss: LAYERS.loss.replace('SoftmaxWithLoss', 'EuclideanLoss') },
+      /SoftmaxWithLoss layer that reads "label", got none/,
+    ],
     ['no data', { data: '' }, /one layer of type Data in the TRAIN phase, got 0/],
     ['data without labels', { data: LAYERS.data.replace('top: "stage"', '') }, /two tops/],
     ['no loss', { loss: '' }, /SoftmaxWithLoss layer that reads "label", got none/],

@@ -99,6 +99,21 @@ describe('weights to start from', () => {
   });
 });
 
+test('a network that is written for one size of batch is refused by Caffe itself, before any training', async () => {
+  const text = await readFile(new URL('../../config/networks/small.prototxt', import.meta.url), 'utf8');
+  const file = join(services.folder, 'fixed-batch.prototxt');
+  const fixed =
+    'layer { name: "fixed" type: "Reshape" bottom: "pool" top: "fixed" reshape_param { shape { dim: 4 dim: -1 } } }';
+  const [head, tail] = text.split(/(?=layer \{\s*name: "classifier")/) as [string, string];
+  await writeFile(file, `${head}${fixed}\n${tail.replace('bottom: "pool"', 'bottom: "fixed"')}`);
+  const { planTraining } = createTrainingActivities(services);
+  const network = `file:${file}` as const;
+  await expect(runActivity(planTraining, { ...args, training: { ...training, network } })).rejects.toMatchObject({
+    ...{ type: 'BadNetwork', nonRetryable: true },
+    message: expect.stringMatching(/^Expected Caffe to accept the network, got `Check failed: .*\(4 vs\. 2\).*`: correct it/),
+  });
+});
+
 describe('accumulation', () => {
   test('of two batches takes the databases of batches twice as large, in as many iterations', async () => {
     const [result] = await train({ batch: 2, accumulate: 2 });
