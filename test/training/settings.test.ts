@@ -110,7 +110,9 @@ test('a network that is written for one size of batch is refused by Caffe itself
   const network = `file:${file}` as const;
   await expect(runActivity(planTraining, { ...args, training: { ...training, network } })).rejects.toMatchObject({
     ...{ type: 'BadNetwork', nonRetryable: true },
-    message: expect.stringMatching(/^Expected Caffe to accept the network, got `Check failed: .*\(4 vs\. 2\).*`: correct it/),
+    message: expect.stringMatching(
+      /^Expected Caffe to accept the network, got `Check failed: .*\(4 vs\. 2\).*`: correct it/,
+    ),
   });
 });
 
