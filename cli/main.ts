@@ -181,7 +181,7 @@ program
   .option('--min-age <time>', 'leave what is younger: 30m, 24h, 7d', '24h')
   .option('--forget <run>', 'a run to give up, with all that only it refers to (may be repeated)', collect, [])
   .option('--json', 'as JSON')
-  .addHelpText('after', '\nExample:\n  retinopathy gc --store file:/data/store --forget dr-2026-11 --delete')
+  .addHelpText('after', '\nExample:\n  retinopathy gc --store file:/data/store --min-age 7d')
   .action(async options => {
     const { gc } = await import('./gc.ts');
     process.exitCode = await gc(options);
