@@ -167,11 +167,14 @@ describe.runIf(openssl)('a service behind TLS', () => {
     expect(command.output()).not.toContain(KEY);
   });
 
-  test('is refused, in one line, to one that does not know its authority', async () => {
-    const command = worker({ TEMPORAL_TLS: 'true' });
-    expect((await command.exited).code).toBe(1);
-    expect(command.output().trim()).toMatch(
-      /^retinopathy: Expected a Temporal service at localhost:\d+ \(namespace default\), got: .*$/,
-    );
-  });
+  test.runIf(process.env.RETINOPATHY_LONG)(
+    'is refused, in one line, to one that does not know its authority',
+    async () => {
+      const command = worker({ TEMPORAL_TLS: 'true' });
+      expect((await command.exited).code).toBe(1);
+      expect(command.output().trim()).toMatch(
+        /^retinopathy: Expected a Temporal service at localhost:\d+ \(namespace default\), got: .*$/,
+      );
+    },
+  );
 });

@@ -31,7 +31,6 @@ afterAll(async () => {
 const occupied = () => `127.0.0.1:${(taken.address() as AddressInfo).port}`;
 
 const CASES: [name: string, env: () => NodeJS.ProcessEnv, line: RegExp][] = [
-  ['no store', () => ({ RETINOPATHY_STORE: '' }), /^Expected RETINOPATHY_STORE to name the store .*, got nothing$/],
   [
     'a store below a file',
     () => ({ RETINOPATHY_STORE: `file:${folder}/file/store` }),
@@ -47,6 +46,10 @@ const CASES: [name: string, env: () => NodeJS.ProcessEnv, line: RegExp][] = [
     () => ({ TEMPORAL_NAMESPACE: 'nowhere' }),
     /^Expected a Temporal service at .* \(namespace nowhere\), got: .*Namespace nowhere is not found/,
   ],
+];
+/** Each takes a process of its own. */
+const FURTHER: typeof CASES = [
+  ['no store', () => ({ RETINOPATHY_STORE: '' }), /^Expected RETINOPATHY_STORE to name the store .*, got nothing$/],
   [
     'an address of its own that is taken',
     () => ({ RETINOPATHY_METRICS: occupied() }),
@@ -61,7 +64,8 @@ const CASES: [name: string, env: () => NodeJS.ProcessEnv, line: RegExp][] = [
 ];
 
 test('each in one line', async () => {
-  const ended = CASES.map(async ([name, env, line]) => {
+  const cases = process.env.RETINOPATHY_LONG ? [...CASES, ...FURTHER] : CASES;
+  const ended = cases.map(async ([name, env, line]) => {
     const command = retinopathy(['worker', 'cpu'], {
       ...{ TEMPORAL_ADDRESS: environment.address, RETINOPATHY_STORE: `file:${folder}/store` },
       ...{ RETINOPATHY_SCRATCH: join(folder, 'scratch'), AWS_EC2_METADATA_DISABLED: 'true', ...env() },
