@@ -12,7 +12,7 @@ export interface Outcome {
   seconds: number;
   /** CRC-32C of the weights of each segment, by the segment's key. */
   weights: Map<string, number>;
-  /** metrics.json without what the work came to. */
+  /** metrics.json without what the work came to and the run's name. */
   metrics: unknown;
   predictions: string;
   work: { segmentsTrained: number; segmentsRepeated: number; iterationsLost: number; secondsLost: number };
@@ -118,6 +118,10 @@ export async function resultsOf(store: ArtifactStore, run: string): Promise<Resu
     weights.set(manifest!.key, manifest!.outputs.caffemodel!.crc32c);
   }
   const report = `runs/${run}/report`;
-  const { work, ...metrics } = (await getJson<{ work: Outcome['work'] }>(store, `${report}/metrics.json`))!;
+  const {
+    work,
+    run: _,
+    ...metrics
+  } = (await getJson<{ work: Outcome['work']; run: string }>(store, `${report}/metrics.json`))!;
   return { weights, metrics, work, predictions: (await store.get(`${report}/predictions.csv`)).toString() };
 }
