@@ -29,6 +29,12 @@ function share(value: string): number {
   return n;
 }
 
+function amount(value: string): number {
+  const n = Number(value);
+  if (!Number.isFinite(n) || n <= 0) throw new InvalidArgumentError('Expected a number above 0.');
+  return n;
+}
+
 program
   .command('run', { isDefault: true })
   .description('run the whole job on this machine, or go on with it where it was')
@@ -167,6 +173,31 @@ program
   .action(async (file, options) => {
     const { submit } = await import('./submit.ts');
     process.exitCode = await submit(file, options);
+  });
+
+program
+  .command('plan')
+  .description('before a run: bytes to fetch, disk, hours, requests, histories and money, by a probe or an earlier run')
+  .option('--source <source>', 'as of run')
+  .option('--out <dir>', 'where the run would write', './run')
+  .option('--input-file <file>', 'as of run')
+  .option('--store <url>', 'as of run')
+  .option('--until <stage>', 'as of run')
+  .option('--set <path=value>', 'as of run (may be repeated)', collect, [])
+  .option(
+    '--from <run>',
+    'take the times of this run: an out folder, or the id of one in the store (default: try this machine)',
+  )
+  .option('--gpus <n>', 'trainings at once (default: cores of this machine)', amount)
+  .option('--per-gpu-hour <price>', 'of a graphics card', amount)
+  .option('--per-cpu-hour <price>', 'of a core', amount)
+  .option('--per-gb-month <price>', 'of the store', amount)
+  .option('--currency <text>', 'of the prices', 'USD')
+  .option('--json', 'as JSON')
+  .addHelpText('after', '\nExample:\n  retinopathy plan --set synthetic.patients=40 --from ./run --per-gpu-hour 0.9')
+  .action(async options => {
+    const { plan } = await import('./plan.ts');
+    process.exitCode = await plan(options);
   });
 
 program

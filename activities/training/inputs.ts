@@ -157,7 +157,7 @@ export function stated<Result>(work: () => Result): Result {
 }
 
 /** @param network `small`, `googlenet` or `file:PATH` */
-async function readNetwork(network: string): Promise<Message> {
+export async function readNetwork(network: string): Promise<Message> {
   const file = network.startsWith('file:')
     ? pathOf(network)
     : new URL(`../../config/networks/${network}.prototxt`, import.meta.url);

@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readRecord } from '../../activities/run/records.ts';
 import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
 import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
 import { type OutFolder, openOutFolder } from '../../cli/out-folder.ts';
 import { choosePort } from '../../cli/ports.ts';
+import type { Plan } from '../../planning/estimate.ts';
 import { createFileStore } from '../../storage/file.ts';
 import { runChild } from '../../system/child-process.ts';
 import type { Progress } from '../../workflows/progress.ts';
@@ -17,7 +19,7 @@ import type { ScoreArchiveArgs } from '../../workflows/score-archive.ts';
 import type { ScoringProgress } from '../../workflows/scoring-progress.ts';
 import type { SteeringAnswer } from '../../workflows/signals.ts';
 import { writeArchiveOf } from '../scoring/own-pictures.ts';
-import { eventually } from '../support/command.ts';
+import { eventually, retinopathy } from '../support/command.ts';
 import { TINY } from '../support/tiny.ts';
 import { describeUses } from './uses-of-a-run.ts';
 
@@ -106,6 +108,37 @@ describe('temporal workflow start', () => {
     expect(metrics.splits).toHaveLength(4);
     expect(metrics.work.segmentsTrained).toBe(16);
   }, 300_000);
+
+  test('plan says before what it was: bytes and counts exactly, disk within a fifth, histories within twice', async () => {
+    const store = await createFileStore(join(out.path, 'store'));
+    const input = join(folder, 'input.json');
+    const asked = retinopathy(['plan', '--input-file', input, '--store', store.url, '--from', RUN, '--json']);
+    const { code } = await asked.exited;
+    const said = asked.output();
+    expect(code, said).toBe(0);
+    const plan = JSON.parse(said.slice(said.indexOf('{'))) as Plan;
+    const { stages } = await client.workflow.getHandle(RUN).result();
+    const counts = async (stage: string, key: string) =>
+      JSON.parse((await store.get(`stages/${stage}/${key}/manifest.json`)).toString()).counts;
+    const { records, databases } = await counts('label', stages.label);
+    const { synthetic } = (await readRecord(store, RUN))!.stages;
+    expect(plan.fetch).toEqual({ bytes: (await counts('synthetic', synthetic!.key)).bytes, exact: true, files: 6 });
+    const { train, validation, test } = plan.work.records;
+    expect(train + validation + test).toBe(records);
+    const { splits } = (await client.workflow.getHandle(RUN).query('progress')) as Progress;
+    expect(plan.work).toMatchObject({
+      ...{ pictures: 80, shards: 3, databases, segments: 16, judgings: 8, trainings: 4, segmentsPerEpoch: 2 },
+      iterations: splits.reduce((sum, { iterations }) => sum + iterations, 0),
+    });
+    let stored = 0;
+    for await (const { size } of store.list('')) stored += size;
+    expect(Math.abs(plan.disk.store / stored - 1)).toBeLessThan(0.2);
+    for (const { workflow, events, verdict } of plan.histories) {
+      const id = workflow === 'pipeline' ? RUN : `${RUN}/${workflow === 'a training' ? 'train-0-vs-1234' : workflow}`;
+      const real = (await client.workflow.getHandle(id).fetchHistory()).events!.length;
+      expect([workflow, Math.max(events / real, real / events) < 2, verdict]).toEqual([workflow, true, 'fits']);
+    }
+  }, 60_000);
 
   test('a second run of the same input does nothing again, and says so', async () => {
     const again = await client.workflow.execute('retinopathyPipeline', {

@@ -1,0 +1,121 @@
+/** What this machine needs for a unit of each kind of work, tried for some seconds: real photographs' sizes, real Caffe. */
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { preparePicture } from '../activities/images/prepare-picture.ts';
+import type { Caffe } from '../activities/services.ts';
+import { readNetwork } from '../activities/training/inputs.ts';
+import { FILES, probeNet } from '../activities/training/network.ts';
+import { printPrototxt } from '../activities/training/prototxt.ts';
+import { runCaffe } from '../activities/training/run-caffe.ts';
+import { probeSolver } from '../activities/training/solver.ts';
+import type { PipelineInput } from '../config/input.ts';
+import { makePatient } from '../demo/eyes/patients.ts';
+import { photographEye } from '../demo/eyes/photograph.ts';
+import type { Rates } from './rates.ts';
+
+/** For each of the two kinds of work. */
+const PROBE_MS = 8_000;
+/** A side of the competition's photographs. */
+const WIDTH = 3888;
+/** What cannot be tried without the source: a connection of 100 Mbit/s. */
+const DOWNLOAD = 12.5e6;
+/** Of 256 × 256 pixels, by convert_imageset on one core: it writes 490 to 680. */
+const RECORDS_A_SECOND = 400;
+/** A record of a database beside its picture: LMDB's pages are 4 KiB. */
+const PAGE = 2_048;
+const REGRESSION = 15;
+const TURNOVER = 0.3;
+const AROUND_SEGMENT = 12_000;
+
+/** @throws non-retryable `BadNetwork` where Caffe refuses the network */
+export async function probe(input: PipelineInput, caffe: Caffe, drawing = 0): Promise<Rates> {
+  const pictures = await tryPictures(input);
+  const training = await tryTraining(input, caffe);
+  const encoded = input.training.encoded !== false;
+  return {
+    from: 'a probe of this machine',
+    size: input.images.size,
+    drawing,
+    download: input.source === 'synthetic' || input.source.startsWith('file:') ? 100e6 : DOWNLOAD,
+    preparing: pictures.seconds,
+    labelling: 1 / RECORDS_A_SECOND,
+    iteration: training.iteration,
+    aroundSegment: training.around,
+    judging: { record: training.iteration / 3 / input.training.batch, around: training.around },
+    turnover: TURNOVER,
+    regression: REGRESSION,
+    bytes: {
+      version: pictures.bytes + 1_024,
+      record: encoded ? pictures.bytes + PAGE : 3 * input.images.size ** 2 + 2 * PAGE,
+      pair: training.pair,
+      aroundSegment: AROUND_SEGMENT,
+    },
+  };
+}
+
+/** Seconds a photograph takes on one core, and bytes of one version of it. */
+async function tryPictures({ source, synthetic, images }: PipelineInput): Promise<{ seconds: number; bytes: number }> {
+  sharp.concurrency(1);
+  let [pictures, seconds, bytes] = [0, 0, 0];
+  const started = Date.now();
+  for (let n = 0; Date.now() - started < PROBE_MS || pictures === 0; n++) {
+    const patient = makePatient(synthetic.seed, n, synthetic.stages);
+    for (const eye of patient.eyes) {
+      const drawn = await photographEye(synthetic.seed, patient, eye);
+      const jpeg =
+        source === 'synthetic' ? drawn : await sharp(drawn).resize({ width: WIDTH }).jpeg({ quality: 92 }).toBuffer();
+      const from = performance.now();
+      const { pngs } = await preparePicture(jpeg, images);
+      seconds += (performance.now() - from) / 1000;
+      pictures++;
+      bytes += pngs.reduce((sum, png) => sum + png.bytes.length, 0) / pngs.length;
+    }
+  }
+  return { seconds: seconds / pictures, bytes: bytes / pictures };
+}
+
+/** Seconds of an iteration of the chosen network and of Caffe's start and end, and bytes of a snapshot pair. */
+async function tryTraining(
+  { training, images }: PipelineInput,
+  caffe: Caffe,
+): Promise<{ iteration: number; around: number; pair: number }> {
+  const heads = training.layout === 'four-heads' ? [0, 1, 2, 3] : [0];
+  const net = probeNet(
+    await readNetwork(training.network),
+    { heads, batch: training.batch, classWeights: false },
+    images.size,
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'retinopathy-probe-'));
+  try {
+    await mkdir(join(folder, 'snapshot'));
+    await writeFile(join(folder, FILES.net), printPrototxt(net));
+    const run = async (iterations: number) => {
+      const solver = probeSolver().with('max_iter', iterations).with('snapshot_after_train', true);
+      await writeFile(join(folder, FILES.solver), printPrototxt(solver));
+      const from = performance.now();
+      const signal = new AbortController().signal;
+      await runCaffe('caffe', ['train', `--solver=${FILES.solver}`], { caffe, cwd: folder, signal, onEvent: () => {} });
+      return (performance.now() - from) / 1000;
+    };
+    const one = await run(1);
+    // Enough of them that they take longer than the start.
+    let [iterations, many] = [2, await run(2)];
+    while (many - one < 1 && many < PROBE_MS / 2000) {
+      iterations *= 4;
+      many = await run(iterations);
+    }
+    const iteration = Math.max(1e-4, (many - one) / (iterations - 1));
+    const sizes = await Promise.all(
+      (['caffemodel', 'solverstate'] as const).map(kind => stat(join(folder, FILES.snapshot(1, kind)))),
+    );
+    return {
+      iteration: iteration * training.accumulate,
+      around: Math.max(0, one - iteration),
+      pair: sizes.reduce((sum, { size }) => sum + size, 0),
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

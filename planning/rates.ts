@@ -1,0 +1,123 @@
+/** What a machine needs for a unit of each kind of work, and what it leaves on the disk; taken from an earlier run. */
+import { availableParallelism } from 'node:os';
+import { readRecord, readStages, type StageRecord } from '../activities/run/records.ts';
+import type { EvaluatedSnapshot } from '../activities/training/types.ts';
+import { recordsPerIteration } from '../config/iteration.ts';
+import { getJson } from '../storage/files.ts';
+import type { Manifest } from '../storage/manifest.ts';
+import type { ArtifactStore } from '../storage/store.ts';
+
+/** Seconds are those of one slot of a worker where not said otherwise. */
+export interface Rates {
+  /** For people: what they are taken from. */
+  from: string;
+  /** Side of the pictures, of which the bytes below are. */
+  size: number;
+  /** Wall-clock seconds of drawing a made-up eye, by the whole machine. */
+  drawing: number;
+  /** Bytes a second that come from the source, by the whole machine. */
+  download: number;
+  /** Seconds of unzipping a picture and making its versions. */
+  preparing: number;
+  /** Wall-clock seconds a record of the databases, by the whole machine. */
+  labelling: number;
+  iteration: number;
+  /** Of each segment, beside its iterations. */
+  aroundSegment: number;
+  judging: { record: number; around: number };
+  /** Seconds that a card stands idle between two tasks. */
+  turnover: number;
+  /** Wall-clock seconds of the regression and the report. */
+  regression: number;
+  bytes: { version: number; record: number; pair: number; aroundSegment: number };
+}
+
+/** @throws Error with one line for a person where the run is not there or has not come to its end */
+export async function ratesOfRun(store: ArtifactStore, run: string): Promise<Rates> {
+  const record = await readRecord(store, run);
+  if (!record) throw new Error(`Expected a run ${run} in ${store.url}, got none`);
+  const stages = await readStages(store, run);
+  const manifestOf = async (stage: string): Promise<Manifest> => {
+    const opened = stages.find(entry => entry.stage === stage);
+    const manifest = opened && (await getJson<Manifest>(store, `stages/${stage}/${opened.key}/manifest.json`));
+    if (manifest) return manifest;
+    throw new Error(
+      `Expected ${stage} of run ${run} to be finished in ${store.url}, got no manifest: take another run`,
+    );
+  };
+  const { images, training, source } = record.input;
+  const [download, prepare, label, regress] = await Promise.all(
+    ['download', 'prepare', 'label', 'regress'].map(manifestOf),
+  );
+  const drawn = source === 'synthetic' ? await manifestOf('synthetic') : undefined;
+  const count = (manifest: Manifest | undefined, name: string) => manifest?.counts[name] ?? 0;
+  const stored = (manifest: Manifest | undefined) =>
+    Object.values(manifest?.outputs ?? {}).reduce((sum, { size }) => sum + size, 0);
+  const versions = count(prepare, 'pictures') * images.versions.length;
+
+  const segments: Manifest[] = [];
+  const judgings: EvaluatedSnapshot[] = [];
+  let around = 0;
+  const { key: labelKey } = stages.find(entry => entry.stage === 'label')!;
+  for await (const { key, size } of store.list('stages/segment/')) {
+    if (key.endsWith('/manifest.json')) {
+      const manifest = await getJson<Manifest>(store, key);
+      if (manifest?.inputs.label === `stages/label/${labelKey}`) segments.push(manifest);
+    } else if (/\/evaluation-[^/]+\.json$/.test(key)) {
+      const judged = await getJson<EvaluatedSnapshot>(store, key);
+      if (judged) judgings.push(judged);
+    }
+    if (!/\.(caffemodel|solverstate)$/.test(key)) around += size;
+  }
+  const [first] = segments;
+  if (!first)
+    throw new Error(`Expected run ${run} to have trained segments in ${store.url}, got none: take another run`);
+  const iterations =
+    (segments.length * (count(label, 'records') - heldOut(label!, images.versions.length))) /
+    (recordsPerIteration(training) * count(label, 'databases') - 2 * recordsPerIteration(training));
+  const caffe = segments.reduce((sum, manifest) => sum + count(manifest, 'caffeSeconds'), 0);
+  const seconds = segments.reduce((sum, manifest) => sum + manifest.seconds, 0);
+  const judged = judgings.reduce((sum, judging) => sum + judging.seconds, 0) / Math.max(1, judgings.length);
+  const trained = await trainingsOf(store, stages);
+  const tasks = segments.length + judgings.length + 2 * trained.length;
+  // A training is scored once on what it was judged by, and on the test fold.
+  const scoring = heldOut(label!, 1) / Math.max(1, versionsOf('validation', label!, 1));
+  const held = seconds + judged * (judgings.length + trained.length * scoring);
+  const slots = Math.min(availableParallelism(), trained.length);
+  const pair = ['caffemodel', 'solverstate'].reduce((sum, name) => sum + (first.outputs[name]?.size ?? 0), 0);
+  return {
+    from: `run ${run}`,
+    size: images.size,
+    drawing: drawn ? drawn.seconds / Math.max(1, count(drawn, 'pictures')) : 0,
+    download: stored(download) / Math.max(0.001, download!.seconds),
+    preparing:
+      (count(prepare, 'unzipSeconds') + count(prepare, 'augmentSeconds')) / Math.max(1, count(prepare, 'pictures')),
+    labelling: label!.seconds / Math.max(1, count(label, 'records')),
+    iteration: (caffe || seconds) / iterations,
+    aroundSegment: caffe ? (seconds - caffe) / segments.length : 0,
+    judging: { record: judged / Math.max(1, versionsOf('validation', label!, images.versions.length)), around: 0 },
+    turnover: Math.max(0, slots * Math.max(...trained) - held) / tasks,
+    regression: regress!.seconds,
+    bytes: {
+      version: stored(prepare) / Math.max(1, versions),
+      record: stored(label) / Math.max(1, count(label, 'records')),
+      pair,
+      aroundSegment: around / segments.length,
+    },
+  };
+}
+
+/** Wall-clock seconds of each training. */
+async function trainingsOf(store: ArtifactStore, stages: readonly StageRecord[]): Promise<number[]> {
+  const trainings = stages.filter(({ stage }) => stage === 'train');
+  const manifests = await Promise.all(
+    trainings.map(({ key }) => getJson<Manifest>(store, `stages/train/${key}/manifest.json`)),
+  );
+  return manifests.map(manifest => manifest?.seconds ?? 0);
+}
+
+const versionsOf = (fold: 'validation' | 'test', { counts }: Manifest, versions: number) =>
+  (counts[`${fold}Eyes`] ?? 0) * versions;
+
+const heldOut = (label: Manifest, versions: number) =>
+  versionsOf('validation', label, versions) + versionsOf('test', label, versions);
