@@ -23,6 +23,11 @@ function count(value: string): number {
   return n;
 }
 
+function split(value: string): number {
+  if (!/^[0-3]$/.test(value)) throw new InvalidArgumentError('Expected 0, 1, 2 or 3.');
+  return Number(value);
+}
+
 function share(value: string): number {
   const n = Number(value);
   if (!(n >= 0 && n <= 1)) throw new InvalidArgumentError('Expected a number from 0 to 1.');
@@ -160,6 +165,41 @@ program
   .action(async (files, options) => {
     const { predict } = await import('./predict.ts');
     process.exitCode = await predict(files, options);
+  });
+
+program
+  .command('fork')
+  .description(
+    'a new run that shares all with another up to the end of an epoch of a split, and trains that with other settings',
+  )
+  .argument(
+    '<run>',
+    'a workflow id (started on the Temporal service of TEMPORAL_ADDRESS), or an out folder (on this machine)',
+  )
+  .requiredOption('--split <k>', '0, 1, 2 or 3: the split <0..k>/<k+1..4>', split)
+  .requiredOption('--from-epoch <n>', 'the last epoch that they share', count)
+  .requiredOption(
+    '--set <path=value>',
+    'what is other from there on, e.g. training.baseRate=0.001 (may be repeated)',
+    collect,
+    [],
+  )
+  .option('--name <name>', 'its workflow id (default: the one of the run with a hash of what differs)')
+  .option(
+    '--train-again',
+    'also where the snapshot of that epoch is no longer kept: the epochs up to it are trained again',
+  )
+  .option('--store <url>', 'where its artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .option('--port <port>', "port of Temporal's server (default: 7233, or a free one)", port)
+  .option('--ui-port <port>', "port of Temporal's Web UI (default: the server's + 1000, or a free one)", port)
+  .addHelpText(
+    'after',
+    '\nExample:\n  TEMPORAL_ADDRESS=127.0.0.1:7233 retinopathy fork dr-2026-11 --split 1 --from-epoch 12 --set training.baseRate=0.001 --store file:/data/store',
+  )
+  .action(async (run, options) => {
+    const { fork } = await import('./fork.ts');
+    process.exitCode = await fork(run, options);
   });
 
 program

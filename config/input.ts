@@ -30,6 +30,34 @@ const ratePolicy = z.discriminatedUnion('type', [
 /** How the learning rate falls over the run; steps in per cent of the whole run, as DIGITS writes them. */
 export type RatePolicy = z.infer<typeof ratePolicy>;
 
+const epochs = z.int().min(1).max(1000);
+const baseRate = z.number().positive().max(10);
+const classWeightsDecay = z.number().min(0).max(1);
+const earlyStop = z.int().min(1).nullable();
+const seed = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
+
+/** What may change in the middle of a training: everything else is in the databases or in the form of the network. */
+const fork = z.strictObject({
+  /** The run that it is a fork of: its input goes under what is given here. Without, the input itself says all. */
+  run: z.string().min(1).exactOptional(),
+  /** 0 – 3; of four heads any is all. */
+  split: z.int().min(0).max(3),
+  /** From the end of this epoch on. */
+  epoch: z.int().min(1).max(1000),
+  /** `seed`: order of the databases, crops, mirrors and dropout of the epochs behind. */
+  set: z.strictObject({
+    epochs: epochs.exactOptional(),
+    baseRate: baseRate.exactOptional(),
+    policy: ratePolicy.exactOptional(),
+    classWeightsDecay: classWeightsDecay.exactOptional(),
+    earlyStop: earlyStop.exactOptional(),
+    seed: seed.exactOptional(),
+  }),
+});
+
 export const pipelineInputSchema = z.strictObject({
   /** Where the pictures come from: made-up eyes, the competition, a folder that holds the parts, or a Kaggle-compatible server. */
   source: z
@@ -107,12 +135,12 @@ export const pipelineInputSchema = z.strictObject({
         .string()
         .regex(/^(small|googlenet|file:.+)$/, { error: '`small`, `googlenet` or `file:PATH`' })
         .default('small'),
-      epochs: z.int().min(1).max(1000).default(10),
+      epochs: epochs.default(10),
       /** Records that the network sees at once. */
       batch: z.int().min(1).max(1024).default(32),
       /** Batches whose gradients are added up before the weights move, where memory is short: an iteration takes so many times `batch`. */
       accumulate: z.int().min(1).max(1024).default(1),
-      baseRate: z.number().positive().max(10).default(0.01),
+      baseRate: baseRate.default(0.01),
       policy: ratePolicy.default({ type: 'step', step: 33, gamma: 0.1 }),
       /** Databases an epoch is dealt into; a segment trains on one and happens wholly or not at all. */
       segmentsPerEpoch: z.int().min(1).max(1000).default(1),
@@ -122,20 +150,18 @@ export const pipelineInputSchema = z.strictObject({
       /** Weigh the loss by the inverse frequency of each class. */
       classWeights: z.boolean().default(false),
       /** What is left after each epoch of the weights' distance from 1: below 1 the classes return to their true shares. */
-      classWeightsDecay: z.number().min(0).max(1).default(1),
+      classWeightsDecay: classWeightsDecay.default(1),
       /** Stop when the validation AUC has not risen for this many epochs; null trains to the end. */
-      earlyStop: z.int().min(1).nullable().default(null),
+      earlyStop: earlyStop.default(null),
       /** A caffemodel to start from, `file:PATH`; null starts from random weights. */
       weights: z
         .string()
         .regex(/^file:.+$/, { error: '`file:PATH` or null' })
         .nullable()
         .default(null),
-      seed: z
-        .int()
-        .min(0)
-        .max(2 ** 31 - 1)
-        .default(1),
+      seed: seed.default(1),
+      /** Splits that train with other settings from an epoch on, a later fork over an earlier one. */
+      forks: z.array(fork).min(1).exactOptional(),
     })
     .prefault({}),
   regression: z

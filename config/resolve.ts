@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import demo from './demo.json' with { type: 'json' };
 import { explain, show } from './explain.ts';
+import { checkForks } from './forks.ts';
 import { type PartialPipelineInput, type PipelineInput, pipelineInputSchema } from './input.ts';
 import kaggle from './kaggle.json' with { type: 'json' };
 import { mergeInputs } from './merge.ts';
@@ -56,7 +57,7 @@ function crossCheck({ source, archive, images, folds, training }: PipelineInput)
       );
     }
   }
-  return [...problems, ...checkEntries(archive.entries)];
+  return [...problems, ...checkForks(training), ...checkEntries(archive.entries)];
 }
 
 function checkEntries(pattern: string): string[] {

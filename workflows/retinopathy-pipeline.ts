@@ -10,6 +10,7 @@ import {
   TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
+import { trainingAt } from '../config/forks.ts';
 import type { PartialPipelineInput, PipelineInput } from '../config/input.ts';
 import { STAGES, type Stage } from '../config/stages.ts';
 import { accountOf } from './account.ts';
@@ -138,7 +139,9 @@ class Pipeline {
 
   private async train(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult[]> {
     const layouts = layoutsOf(place.input);
-    this.progress.stages.train.of = place.input.training.epochs * 4;
+    this.progress.stages.train.of = layouts
+      .map(heads => trainingAt(place.input.training, heads, Number.POSITIVE_INFINITY).epochs * heads.length)
+      .reduce((sum, epochs) => sum + epochs, 0);
     const withTurns = layouts.length > 1 && patched('turns');
     const turns = withTurns
       ? await startDealer(this.id, layouts.length, () => this.steering.tell({ kind: 'withoutTurns' }))

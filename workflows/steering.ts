@@ -1,5 +1,6 @@
 /** How a run is steered: pause, resume, stopEarly and extend, each as an update that answers and as a signal that does not. */
 import { ApplicationFailure, type ChildWorkflowHandle, setHandler, type Workflow } from '@temporalio/workflow';
+import { trainingAt } from '../config/forks.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { splitLabel } from './names.ts';
 import type { Progress } from './progress.ts';
@@ -114,9 +115,17 @@ export class Steering {
     if (!Number.isInteger(epochs) || epochs < 1) return `epochs must be an integer from 1, not ${epochs}`;
     if (isGiven(rate) && !(typeof rate === 'number' && rate > 0 && rate <= 10))
       return `a rate must be a number above 0 up to 10, not ${rate}`;
-    if (!isGiven(rate) && this.input?.training.policy.type === 'poly')
+    if (!isGiven(rate) && this.endsAtNothing())
       return 'the policy poly ends with a rate of 0: give a rate behind the epochs, e.g. 2 and 0.001';
     return this.progress.stages.train.state === 'running' ? null : 'nothing is training';
+  }
+
+  /** Whether the rate of a split is 0 at the planned end. */
+  private endsAtNothing(): boolean {
+    const { training } = this.input ?? {};
+    return [0, 1, 2, 3].some(
+      k => training && trainingAt(training, [k], Number.POSITIVE_INFINITY).policy.type === 'poly',
+    );
   }
 
   private refuse(reason: string | null): void {

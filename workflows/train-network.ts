@@ -2,6 +2,7 @@
 import { log, patched, setCurrentDetails } from '@temporalio/workflow';
 import type { OpenStageArgs } from '../activities/run/types.ts';
 import type { TrainingArgs } from '../activities/training/types.ts';
+import { trainingAt, trainingOf } from '../config/forks.ts';
 import { Journey } from './journey.ts';
 import { trainingName } from './names.ts';
 import { type SplitProgress, splitsTable } from './progress.ts';
@@ -36,12 +37,12 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     name,
     heads,
     label: `stages/label/${label}`,
-    training: input.training,
+    training: trainingOf(input.training, heads),
     images: input.images,
   };
 
   const plan = await trainingActivities.planTraining.executeWithOptions({ summary: `plan ${name}` }, [training]);
-  const journey = new Journey(name, heads, plan, input.training.earlyStop);
+  const journey = new Journey(name, heads, plan, trainingAt(input.training, heads, Number.POSITIVE_INFINITY).earlyStop);
   const turns = new TurnTaking(args.turns ?? null, name);
   const spending = new Spending(args.asksToSpend ?? false, name, plan.done);
   const { mayGoOn } = listenToSteering(steering => {
@@ -59,7 +60,7 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
     recipe: RECIPES.train,
     inputs: { label, origin: plan.origin },
     parameters: {
-      ...{ heads, training: input.training, steeredTo: journey.steeredTo },
+      ...{ heads, training: training.training, steeredTo: journey.steeredTo },
       ...(journey.rates.length > 0 && { rates: journey.rates }),
     },
   });

@@ -1,4 +1,6 @@
 /** What belongs to the run as a whole: its input, the keys of its stages, their manifests. */
+import { forkedInput, forkedRun } from '../../config/forks.ts';
+import type { PartialPipelineInput } from '../../config/input.ts';
 import { resolveInput as checkInput, InputError } from '../../config/resolve.ts';
 import { putJson } from '../../storage/files.ts';
 import { contentKey } from '../../storage/keys.ts';
@@ -16,10 +18,27 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
     await store.put(stageKey(entry.run, entry.name), json(entry), { overwrite: true });
   };
 
+  /** Puts the input of the run that a fork comes from under what is given. */
+  const wholeInput = async (given: PartialPipelineInput): Promise<PartialPipelineInput> => {
+    const from = forkedRun(given);
+    if (from === undefined) return given;
+    const forked = await readRecord(store, from);
+    if (forked === undefined) {
+      throw new InputError(
+        `Expected a run ${from} to fork in ${store.url}, got none: where the input says all, leave \`run\` out of \`training.forks\``,
+      );
+    }
+    try {
+      return forkedInput(forked.input, given);
+    } catch (error) {
+      throw new InputError((error as Error).message);
+    }
+  };
+
   return {
     async resolveInput({ run, input }) {
       try {
-        const resolved = checkInput(input);
+        const resolved = checkInput(await wholeInput(input));
         const content = {
           schemaVersion: 1,
           run,

@@ -1,7 +1,8 @@
 /** Stage 4: a network as a chain of segments, judged after each epoch. */
 
 import { Context } from '@temporalio/activity';
-import { getArtifact, getJson, putBytes } from '../../storage/files.ts';
+import { trainingAt } from '../../config/forks.ts';
+import { getArtifact, putBytes } from '../../storage/files.ts';
 import { withHeartbeat } from '../heartbeat.ts';
 import { TEST_DATABASE, VALIDATION_DATABASE } from '../labels/plan.ts';
 import type { Fold } from '../labels/types.ts';
@@ -10,9 +11,10 @@ import type { CurvePoint } from './caffe-log.ts';
 import { Cards } from './cards.ts';
 import { iterationsPerEpoch } from './chain.ts';
 import { formatCurves, type SegmentCurve } from './curves.ts';
+import { judgementKey, readJudgement } from './epoch-snapshots.ts';
 import { evaluate } from './evaluation.ts';
 import { renewEvents, storeJudgementEvents, storeSegmentEvents } from './event-folder.ts';
-import { keyedSegment, originOf, readInputs, type TrainingInputs } from './inputs.ts';
+import { keyedSegment, originOf, readInputs } from './inputs.ts';
 import { type JudgedRecord, judge } from './judge.ts';
 import { measureJudgement, measureLosses, measureTraining } from './measured.ts';
 import { Pace, type StoringTime } from './pace.ts';
@@ -21,7 +23,7 @@ import { dropPairs, hold, holdMore } from './retention.ts';
 import { CaffeError } from './run-caffe.ts';
 import { findSnapshot, scoreDatabase } from './score-archive.ts';
 import { trainSegment } from './segment.ts';
-import { readSegment, segmentPrefix } from './segment-record.ts';
+import { readSegment } from './segment-record.ts';
 import type {
   CollectCurvesArgs,
   EvaluateArgs,
@@ -47,7 +49,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     const origin = await originOf(inputs, args);
     await probeNetwork(services, cards, inputs, args, signal);
     const segmentsPerEpoch = inputs.chain.databases.length;
-    const { epochs } = args.training;
+    const { epochs } = trainingAt(args.training, args.heads, Number.POSITIVE_INFINITY);
     const done: SegmentResult[] = [];
     for (let n = 0; n < epochs * segmentsPerEpoch; n++) {
       const { key } = await keyedSegment(inputs, args, n, done.at(-1)?.key ?? null);
@@ -55,7 +57,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
       if (!finished) break;
       done.push({ ...finished.result, reused: true });
     }
-    await renewEvents(store, args, done, key => getJson(store, judgementKey(inputs, key)));
+    await renewEvents(store, args, done, key => readJudgement(store, inputs, key));
     // What this training starts from must not be removed by another that has gone beyond it.
     await holdMore(
       store,
@@ -74,7 +76,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     const started = Date.now();
     const inputs = await readInputs(store, args);
     const file = judgementKey(inputs, args.snapshot);
-    const known = await getJson<EvaluatedSnapshot>(store, file);
+    const known = await readJudgement(store, inputs, args.snapshot);
     if (known) return { ...known, reused: true };
     const records = await judge(services, cards, inputs, {
       snapshot: args.snapshot,
@@ -93,7 +95,7 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     };
     const { created } = await store.put(file, Buffer.from(JSON.stringify(evaluated)));
     // On a graphics card another attempt's figures may differ in the last digits: one of the two counts, everywhere.
-    return created ? evaluated : { ...(await getJson<EvaluatedSnapshot>(store, file))!, reused: true };
+    return created ? evaluated : { ...(await readJudgement(store, inputs, args.snapshot))!, reused: true };
   }
 
   async function score(
@@ -180,12 +182,6 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
         scoreDatabase(services, cards, args, report, signal),
       ),
   };
-}
-
-/** The snapshot's key knows nothing of the validation fold, which other shares may change while the training fold stays. */
-function judgementKey({ databases }: TrainingInputs, snapshot: string): string {
-  const { crc32c } = databases.get(VALIDATION_DATABASE)!;
-  return `${segmentPrefix(snapshot)}/evaluation-${crc32c.toString(16).padStart(8, '0')}.json`;
 }
 
 function formatScore({ image, version, stage, p }: JudgedRecord, fold: Fold): string {

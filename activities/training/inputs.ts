@@ -1,6 +1,7 @@
 /** What a training starts from, read from the label stage and the worker's files: net, databases, mean picture, weights. */
 
 import { readFile, stat } from 'node:fs/promises';
+import { trainingAt } from '../../config/forks.ts';
 import { recordsPerIteration } from '../../config/iteration.ts';
 import { fileChecksum, getArtifact, getJson } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
@@ -33,7 +34,7 @@ export interface TrainingInputs {
   /** In the first epoch. */
   classWeights: ClassWeights[] | null;
   chain: ChainSettings;
-  /** Iterations of the run as planned. */
+  /** Iterations of the run as planned, by the last settings where it is forked. */
   iterations: number;
 }
 
@@ -93,7 +94,7 @@ export async function readInputs(store: ArtifactStore, args: TrainingArgs): Prom
     mean: output('mean.binaryproto'),
     classWeights: training.classWeights ? heads.map(k => classWeights(stages, k)) : null,
     chain,
-    iterations: training.epochs * iterationsPerEpoch(chain),
+    iterations: trainingAt(training, heads, Number.POSITIVE_INFINITY).epochs * iterationsPerEpoch(chain),
   };
 }
 
@@ -103,14 +104,17 @@ export async function readInputs(store: ArtifactStore, args: TrainingArgs): Prom
  */
 export async function keyedSegment(
   inputs: TrainingInputs,
-  { training }: TrainingArgs,
+  args: Pick<TrainingArgs, 'training' | 'heads'>,
   n: number,
   previous: string | null,
   rate: number | null = null,
 ): Promise<KeyedSegment> {
-  const planned = segmentAt(inputs.chain, n);
+  const epoch = Math.floor(n / inputs.chain.databases.length) + 1;
+  const training = trainingAt(args.training, args.heads, epoch);
+  const planned = segmentAt({ ...inputs.chain, seed: training.seed }, n);
   const net = netText(inputs);
-  const solver = printPrototxt(segmentSolver(planned, inputs.iterations, training, rate));
+  const wholeRun = training.epochs * iterationsPerEpoch(inputs.chain);
+  const solver = printPrototxt(segmentSolver(planned, wholeRun, training, rate));
   const { classWeightsDecay = 1 } = training;
   const weights = inputs.classWeights?.map(each => decayed(each, classWeightsDecay, planned.epoch)) ?? null;
   const key = segmentKey({

@@ -6,7 +6,8 @@ import { finalFailure } from '../failures.ts';
 import type { DatabasePlan } from '../labels/plan.ts';
 import type { ActivityServices } from '../services.ts';
 import type { Cards } from './cards.ts';
-import { keyedSegment, readInputs } from './inputs.ts';
+import { epochSnapshots, type GivenRates } from './epoch-snapshots.ts';
+import { readInputs } from './inputs.ts';
 import { judge } from './judge.ts';
 import { readSegment, segmentPrefix } from './segment-record.ts';
 import type {
@@ -32,20 +33,14 @@ export async function findSnapshot(
   if (!manifest || epoch === undefined) {
     throw finalFailure('BadInput', `Expected ${args.train} to be a finished training in ${store.url}, got none`);
   }
-  const { rates = [] } = manifest.parameters as { rates?: { after: number; rate: number }[] };
+  const { rates } = manifest.parameters as { rates?: GivenRates };
   const inputs = await readInputs(store, args);
-  const perEpoch = inputs.chain.databases.length;
-  let snapshot: string | null = null;
-  for (let n = 0; n < epoch * perEpoch; n++) {
-    const at = Math.floor(n / perEpoch) + 1;
-    const given = rates.findLast(({ after }) => at > after)?.rate ?? null;
-    snapshot = (await keyedSegment(inputs, args, n, snapshot, given)).key;
-  }
-  const segment = snapshot === null ? undefined : await readSegment(store, snapshot);
-  if (snapshot === null || !segment || !(await store.head(segment.model.key))) {
+  const { snapshot } = (await epochSnapshots(store, inputs, args, epoch, rates)).at(-1)!;
+  const segment = await readSegment(store, snapshot);
+  if (!segment || !(await store.head(segment.model.key))) {
     throw finalFailure(
       'BadInput',
-      `Expected the network of ${args.name} after epoch ${epoch} under ${segmentPrefix(snapshot ?? '')} in ${store.url}, got none: train it again with --fresh`,
+      `Expected the network of ${args.name} after epoch ${epoch} under ${segmentPrefix(snapshot)} in ${store.url}, got none: train it again with --fresh`,
     );
   }
   return { snapshot, epoch };

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { trainingAt } from '../../config/forks.ts';
 import { putBytes, putFile } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import { finalFailure } from '../failures.ts';
@@ -138,7 +139,7 @@ async function attemptSegment(
         onEvent: event => {
           log.add(event);
           if (event.kind !== 'iteration') return;
-          if (!Number.isFinite(event.loss)) throw diverged(event.loss, event.iteration, args);
+          if (!Number.isFinite(event.loss)) throw diverged(event.loss, event.iteration, args, segment.epoch);
           pace.at(event.iteration, segment.to, Date.now());
           progress();
         },
@@ -149,7 +150,7 @@ async function attemptSegment(
     });
     watch.lap('caffe');
     await proveSuccess(log, segment, folder);
-    if (log.loss! / args.heads.length > HOPELESS_LOSS) throw diverged(log.loss!, segment.to, args);
+    if (log.loss! / args.heads.length > HOPELESS_LOSS) throw diverged(log.loss!, segment.to, args, segment.epoch);
     watch.lap('verifying');
 
     const place = `${segmentPrefix(segment.key)}/${attempt}`;
@@ -230,7 +231,8 @@ async function placeStart(
   return [`--snapshot=${FILES.snapshot(from, 'solverstate')}`];
 }
 
-function diverged(loss: number, iteration: number, { name, training: { baseRate } }: SegmentArgs): Error {
+function diverged(loss: number, iteration: number, { name, heads, training }: SegmentArgs, epoch: number): Error {
+  const { baseRate } = trainingAt(training, heads, epoch);
   return finalFailure(
     'Diverged',
     `Expected the loss of ${name} to fall, got ${loss} at iteration ${iteration}: lower \`training.baseRate\` (it is ${baseRate}; try ${baseRate / 10})`,

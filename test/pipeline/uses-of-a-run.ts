@@ -64,6 +64,7 @@ export function describeUses(finished: () => Promise<FinishedRun>): void {
         'dr-2026-12': `${at.run}-again`,
         '127.0.0.1:7233': at.embedded.address,
         '10m': '1s',
+        '--from-epoch 12': '--from-epoch 1 --train-again',
       };
       const env = { TEMPORAL_ADDRESS: at.embedded.address };
       const run = async (example: HelpExample) => {

@@ -21,6 +21,7 @@ import type { SteeringAnswer } from '../../workflows/signals.ts';
 import { writeArchiveOf } from '../scoring/own-pictures.ts';
 import { eventually, retinopathy } from '../support/command.ts';
 import { TINY } from '../support/tiny.ts';
+import { describeForks } from './forks-of-a-run.ts';
 import { describeUses } from './uses-of-a-run.ts';
 
 const RUN = 'dr-2026-11';
@@ -297,7 +298,14 @@ describe('temporal workflow start', () => {
     expect(new Set(Object.values(result.stages)).size).toBe(8);
   }, 120_000);
 
-  describeUses(async () => ({ folder, store: await createFileStore(join(out.path, 'store')), run: RUN, embedded }));
+  const finishedRun = async () => ({
+    folder,
+    store: await createFileStore(join(out.path, 'store')),
+    run: RUN,
+    embedded,
+  });
+  describeForks(finishedRun);
+  describeUses(finishedRun);
 
   test('a budget stops it at the border of a segment, raiseBudget lets it go on, and the weights are the same', async () => {
     const store = await createFileStore(join(out.path, 'store'));
@@ -425,9 +433,10 @@ describe('temporal workflow start', () => {
     ];
     const steered = ['-steered', '-steered/train-0-vs-1234', '-steered/train-01-vs-234'];
     const budget = ['-budget', '-budget/train-0-vs-1234'];
+    const forked = ['-fork', '-fork/train-01-vs-234'];
     const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
     const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
-    for (const id of [...children, ...steered, ...budget, '-test', '-test/download', '-test/prepare']) {
+    for (const id of [...children, ...steered, ...budget, ...forked, '-test', '-test/download', '-test/prepare']) {
       const history = await client.workflow.getHandle(RUN + id).fetchHistory();
       await Worker.runReplayHistory({ workflowBundle }, history, RUN + id);
     }

@@ -1,4 +1,5 @@
 /** The command that makes a run again. */
+import { withoutForkedRuns } from '../../../config/forks.ts';
 import type { PipelineInput } from '../../../config/input.ts';
 import { resolveInput } from '../../../config/resolve.ts';
 
@@ -10,7 +11,7 @@ const MOST_SETTINGS = 8;
  * @returns null where that would be too many: then the input is better saved as a file
  */
 export function commandOf(input: PipelineInput): string | null {
-  const { source, ...fields } = input;
+  const { source, ...fields } = { ...input, training: withoutForkedRuns(input.training) };
   const { source: _, ...ready } = resolveInput({ source });
   const settings = settingsOf(ready, fields, '');
   if (settings.length > MOST_SETTINGS) return null;

@@ -1,4 +1,5 @@
 /** The exact input and versions, to do it again. */
+import { withoutForkedRuns } from '../../../config/forks.ts';
 import { commandOf } from './command.ts';
 import { type Html, html } from './html.ts';
 import type { ReportData } from './report-data.ts';
@@ -13,7 +14,7 @@ export function renderRepeat({ input, metrics }: Pick<ReportData, 'input' | 'met
   <p>${command === null ? 'Save' : 'Or save'} the input below as <code>input.json</code>, which holds every default too, and run <code>npm start -- --input-file input.json</code>. On a CPU the same versions give the same numbers.</p>
   <details>
     <summary>Input, every field</summary>
-    <pre tabindex="0">${JSON.stringify(input, null, 2)}</pre>
+    <pre tabindex="0">${JSON.stringify({ ...input, training: withoutForkedRuns(input.training) }, null, 2)}</pre>
   </details>
   ${
     versions.length > 0 &&
