@@ -1,4 +1,5 @@
 /** Where a command writes: a picture that is redrawn on a terminal, plain lines elsewhere. */
+import { stripVTControlCharacters } from 'node:util';
 import { createLogUpdate } from 'log-update';
 
 export interface Console {
@@ -14,6 +15,7 @@ export interface Console {
 export function createConsole(stream: NodeJS.WriteStream = process.stdout): Console {
   const terminal = Boolean(stream.isTTY);
   const update = createLogUpdate(stream);
+  let rows = 0;
   return {
     terminal,
     line(text = '') {
@@ -21,10 +23,20 @@ export function createConsole(stream: NodeJS.WriteStream = process.stdout): Cons
       stream.write(`${text}\n`);
     },
     picture(lines) {
-      if (terminal) update(lines.join('\n'));
+      if (!terminal) return;
+      const now = rowsOf(lines, stream.columns);
+      // log-update redraws what has changed where it stands: what follows lines that are new or gone would stay at its old place.
+      if (now !== rows) update.clear();
+      rows = now;
+      update(lines.join('\n'));
     },
     settle() {
       if (terminal) update.done();
     },
   };
+}
+
+function rowsOf(lines: readonly string[], columns = 80): number {
+  const rows = lines.map(line => Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns)));
+  return rows.reduce((total, each) => total + each, 0);
 }

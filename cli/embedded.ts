@@ -28,9 +28,16 @@ export interface Embedded {
   /** Rejects when a process keeps dying. */
   broken: Promise<never>;
   startWorkers(roles: readonly Role[]): Promise<void>;
+  /** The server and the workers that poll; one that died is not among them until its successor does. */
+  processes(): RunningProcess[];
   /** Stops workers of these roles, or all, and waits for them. */
   stopWorkers(roles?: readonly Role[]): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface RunningProcess {
+  role: Role | 'server';
+  pid: number;
 }
 
 /** A process that dies so often in so many milliseconds is not started again. */
@@ -43,6 +50,7 @@ interface Supervised {
   name: string;
   role: Role | 'server';
   child: Child;
+  ready: boolean;
   stopping: boolean;
   log: WriteStream;
 }
@@ -78,7 +86,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     role: Supervised['role'],
     command: string[],
     env: NodeJS.ProcessEnv,
-    onLine?: (line: string) => void,
+    onReady?: () => void,
   ): Promise<Supervised> {
     const log = createWriteStream(join(out.logs, `${name}.log`), { flags: 'a' });
     // A full disk must not end the run for the sake of its log.
@@ -89,14 +97,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         env,
         onLine: line => {
           log.write(`${line}\n`);
-          onLine?.(line);
+          if (role === 'server' || line !== READY_LINE) return;
+          supervised.ready = true;
+          onReady?.();
         },
       });
-    const supervised: Supervised = { name, role, child: await start(), stopping: false, log };
+    const supervised: Supervised = { name, role, child: await start(), ready: role === 'server', stopping: false, log };
     processes.add(supervised);
     const deaths: number[] = [];
     const watch = (child: Child): void => {
       void child.exited.then(async ({ code, signal, tail }) => {
+        supervised.ready = false;
         if (supervised.stopping) return;
         const why = signal ?? `exit ${code}`;
         deaths.push(Date.now());
@@ -107,6 +118,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         onRestart?.(name, why);
         try {
           supervised.child = await start();
+          supervised.ready ||= role === 'server';
           if (supervised.stopping) supervised.child.kill('SIGTERM');
           watch(supervised.child);
         } catch (error) {
@@ -154,12 +166,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
             ready = resolve;
           });
           const launcher = fileURLToPath(new URL('./start.mjs', import.meta.url));
-          await supervise(`worker-${role}`, role, [process.execPath, launcher, 'worker', role], workerEnv, line => {
-            if (line === READY_LINE) ready();
-          });
+          const command = [process.execPath, launcher, 'worker', role];
+          await supervise(`worker-${role}`, role, command, workerEnv, ready);
           await Promise.race([polls, broken]);
         }),
       );
+    },
+    processes() {
+      return [...processes].filter(({ ready }) => ready).map(({ role, child }) => ({ role, pid: child.pid }));
     },
     async stopWorkers(roles) {
       await end([...processes].filter(p => p.role !== 'server' && (!roles || roles.includes(p.role))));

@@ -1,13 +1,13 @@
 /** Shows a running execution until it ends. */
 import { statfs } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { STAGES, type Stage } from '../config/stages.ts';
 import type { Progress } from '../workflows/progress.ts';
 import type { Console } from './console.ts';
 import type { PipelineHandle } from './execution.ts';
 import { type Live, readLive } from './live.ts';
-import { endedLine, plainLine, progressLines } from './progress-view.ts';
+import { endedLine, plainLine, progressLines, type View } from './progress-view.ts';
 import { UserError } from './user-error.ts';
 
 export interface FollowOptions {
@@ -17,6 +17,10 @@ export interface FollowOptions {
   screen: Console;
   /** Its disk is watched; undefined where the run is elsewhere. */
   out?: string;
+  /** Sees each answer of the run. */
+  onProgress?: (progress: Progress) => void;
+  /** Further lines of the picture. */
+  below?: () => string[];
   /** Ends the following, not the run. */
   signal: AbortSignal;
 }
@@ -35,33 +39,54 @@ const NOTHING: Live = { parts: [], shards: [], segments: [], troubles: [] };
  * Resolves when the execution has ended, in whatever way, or `signal` is aborted. No call is in flight afterwards.
  * @throws UserError after a minute of nothing but a full disk; the run stays resumable
  */
-export async function follow({ client, handle, run, screen, out, signal }: FollowOptions): Promise<void> {
+export async function follow({
+  client,
+  handle,
+  run,
+  screen,
+  out,
+  onProgress,
+  below,
+  signal,
+}: FollowOptions): Promise<void> {
   const shown = new Set<Stage>();
   const disk = new FullDisk();
+  let view: View | undefined;
   let toldAt = 0;
   let told = '';
-  while (!signal.aborted) {
-    const running = await isRunning(client, handle);
-    const progress = await query(client, handle);
-    const live = running ? await readLive(client, run).catch(() => NOTHING) : NOTHING;
-    if (progress) {
-      const view = { progress, live, now: Date.now() };
-      if (screen.terminal) {
-        screen.picture(progressLines(view));
-      } else {
-        showEnded(progress, shown, screen);
-        const line = plainLine(view);
-        const quiet = Date.now() - toldAt;
-        if (running && (quiet >= QUIET_MS || (quiet >= PLAIN_EVERY_MS && line !== told))) {
-          toldAt = Date.now();
-          told = line;
-          screen.line(`  ${line}`);
+  const draw = () => {
+    if (view) screen.picture([...progressLines(view), ...(below?.() ?? [])]);
+  };
+  // What stands below has its own pace: it tells of a server that does not answer, too.
+  const drawing = below && setInterval(draw, TERMINAL_EVERY_MS);
+  try {
+    while (!signal.aborted) {
+      const running = await isRunning(client, handle);
+      const progress = await query(client, handle);
+      const live = running ? await readLive(client, run).catch(() => NOTHING) : NOTHING;
+      if (progress) {
+        onProgress?.(progress);
+        view = { progress, live, now: Date.now() };
+        if (screen.terminal) {
+          draw();
+        } else {
+          showEnded(progress, shown, screen);
+          const line = plainLine(view);
+          const quiet = Date.now() - toldAt;
+          if (running && (quiet >= QUIET_MS || (quiet >= PLAIN_EVERY_MS && line !== told))) {
+            toldAt = Date.now();
+            told = line;
+            screen.line(`  ${line}`);
+          }
         }
       }
+      if (!running) break;
+      if (out !== undefined) await disk.check(out, live, progress);
+      await pause(screen.terminal ? TERMINAL_EVERY_MS : POLL_EVERY_MS, signal);
     }
-    if (!running) break;
-    if (out !== undefined) await disk.check(out, live, progress);
-    await pause(screen.terminal ? TERMINAL_EVERY_MS : POLL_EVERY_MS, signal);
+    draw();
+  } finally {
+    clearInterval(drawing);
   }
   screen.settle();
 }
@@ -126,5 +151,5 @@ class FullDisk {
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return setTimeout(ms, undefined, { signal }).catch(() => {});
+  return sleep(ms, undefined, { signal }).catch(() => {});
 }

@@ -55,13 +55,23 @@ program
   .option('--keep', 'leave the server and its Web UI running afterwards, until Ctrl-C (default on a terminal)')
   .option('--no-keep', 'exit when the report is written')
   .option('--fresh', 'use nothing made before')
+  .option(
+    '--chaos [times]',
+    'kill each worker, the server and Caffe so many times (default: 2) on the way, and compare with a calm run',
+    count,
+  )
   .option('--port <port>', "port of Temporal's server (default: 7233, or a free one)", port)
   .option('--ui-port <port>', "port of Temporal's Web UI (default: the server's + 1000, or a free one)", port)
   .allowExcessArguments(false)
   .addHelpText('after', '\nExample:\n  retinopathy run --source synthetic --set training.epochs=4 --out /tmp/eyes')
   .action(async options => {
-    const { run } = await import('./run.ts');
-    process.exitCode = await run(options);
+    if (options.chaos === undefined) {
+      const { run } = await import('./run.ts');
+      process.exitCode = await run(options);
+    } else {
+      const { chaos } = await import('./chaos.ts');
+      process.exitCode = await chaos(options);
+    }
   });
 
 program

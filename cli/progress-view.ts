@@ -5,7 +5,7 @@ import { STAGES, type Stage } from '../config/stages.ts';
 import { splitLabel } from '../workflows/names.ts';
 import { budgetText, type Progress, type SplitProgress, type StageProgress } from '../workflows/progress.ts';
 import { curveLines } from './curve-view.ts';
-import { bar, bytes, duration, whole } from './format.ts';
+import { bar, bytes, counted, duration, whole } from './format.ts';
 import type { Live } from './live.ts';
 
 export interface View {
@@ -118,7 +118,7 @@ function splitText(split: SplitProgress, live: Live): string {
   const loss = running?.loss ?? split.loss;
   const epochs = epochsNow(split, live);
   const auc = split.auc === null ? 'AUC –' : `AUC ${split.auc.toFixed(3)} (best ${split.bestAuc?.toFixed(3)})`;
-  const lost = split.lost.attempts > 0 ? ` · ${split.lost.attempts} attempts lost` : '';
+  const lost = split.lost.attempts > 0 ? ` · ${counted(split.lost.attempts, 'attempt')} lost` : '';
   const epoch = `epoch ${Math.min(Math.floor(epochs) + 1, split.epochs)}/${split.epochs}`;
   return `${splitLabel(split.k)}  ${bar(epochs / split.epochs, BAR - 8)} ${epoch}  loss ${loss === null ? '–' : loss.toFixed(3)}  ${auc}${lost}`;
 }

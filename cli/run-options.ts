@@ -17,6 +17,8 @@ export interface RunOptions {
   set: string[];
   keep?: boolean;
   fresh?: boolean;
+  /** How often each process is killed on the way; `true`: as often as usual. */
+  chaos?: number | true;
   port?: number;
   uiPort?: number;
 }

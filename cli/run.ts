@@ -9,6 +9,7 @@ import { runFolder } from '../storage/key-names.ts';
 import { openStore } from '../storage/open.ts';
 import type { ArtifactStore } from '../storage/store.ts';
 import { watchParents } from '../system/parent-watch.ts';
+import type { Progress } from '../workflows/progress.ts';
 import type { PipelineResult } from '../workflows/retinopathy-pipeline.ts';
 import { type Console, createConsole } from './console.ts';
 import { copyReport } from './copy-report.ts';
@@ -25,12 +26,28 @@ import { Stopped, stopSignal } from './stop-signal.ts';
 import { checkStore, chooseStore } from './store-choice.ts';
 import { type SummaryMetrics, summaryLines } from './summary.ts';
 
+/** What comes over a run on purpose. */
+export interface Attack {
+  /** Goes on until `signal` is aborted, or nothing is left to do. */
+  on(embedded: Embedded, screen: Console, signal: AbortSignal): Promise<void>;
+  /** Sees how far the run is. */
+  see(progress: Progress): void;
+  /** What is to be seen of it on a terminal. */
+  lines(): string[];
+}
+
+export interface RunHooks {
+  attack?: Attack;
+  /** The end says where the report is, and no figure of it. */
+  brief?: boolean;
+}
+
 /**
  * Runs the pipeline, or goes on with it where it was.
  * @returns the exit status
  * @throws UserError
  */
-export async function run(options: RunOptions): Promise<number> {
+export async function run(options: RunOptions, { attack, brief = false }: RunHooks = {}): Promise<number> {
   const started = Date.now();
   const screen = createConsole();
   const input = await inputOf(options);
@@ -39,8 +56,10 @@ export async function run(options: RunOptions): Promise<number> {
   const stop = stopSignal();
   const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
   const following = new AbortController();
+  const attacking = new AbortController();
   let followed: Promise<void> = Promise.resolve();
   let kept: Promise<void> = Promise.resolve();
+  let attacked: Promise<void> = Promise.resolve();
   let embedded: Embedded | undefined;
   try {
     const last = await out.readState();
@@ -52,7 +71,8 @@ export async function run(options: RunOptions): Promise<number> {
     const plan = { run: runId(input), input, store, code: await workflowCode() };
     await out.writeState({ run: plan.run, store });
 
-    embedded = await stop.race(startUp({ screen, out, store, port: options.port, uiPort: options.uiPort }));
+    const { port, uiPort } = options;
+    embedded = await stop.race(startUp({ screen, out, store, port, uiPort, expectKills: attack !== undefined }));
     const { client } = embedded;
     await stop.race(embedded.startWorkers(['workflow', 'cpu', 'gpu']));
 
@@ -60,14 +80,21 @@ export async function run(options: RunOptions): Promise<number> {
     greet(screen, execution, embedded, out, plan.run);
 
     const { handle } = execution;
-    followed = follow({ client, handle, run: plan.run, screen, out: out.path, signal: following.signal });
-    kept = keepReport(artifacts, `${runFolder(plan.run)}/report/`, out.report, following.signal);
+    const { signal } = following;
+    const seeing = attack && { onProgress: attack.see, below: attack.lines };
+    followed = follow({ client, handle, run: plan.run, screen, out: out.path, signal, ...seeing });
+    if (execution.how !== 'finished') attacked = attack?.on(embedded, screen, attacking.signal) ?? attacked;
+    attacked.catch(() => {});
+    kept = keepReport(artifacts, `${runFolder(plan.run)}/report/`, out.report, signal);
     await stop.race(Promise.race([embedded.broken, followed]));
+    // Nothing is killed that the end still needs.
+    attacking.abort();
+    await attacked;
     const result = await stop.race(resultOf(handle));
     // Two that copy the same file would meet.
     following.abort();
     await kept;
-    await farewell(screen, artifacts, result, out, input, started);
+    await farewell(screen, artifacts, result, out, input, started, brief);
 
     if (options.keep ?? screen.terminal) {
       await embedded.stopWorkers(['cpu', 'gpu']);
@@ -87,7 +114,8 @@ export async function run(options: RunOptions): Promise<number> {
   } finally {
     orphaned.stop();
     following.abort();
-    await Promise.all([followed.catch(() => {}), kept]);
+    attacking.abort();
+    await Promise.all([followed.catch(() => {}), attacked.catch(() => {}), kept]);
     screen.settle();
     await embedded?.stop();
     out.release();
@@ -111,6 +139,7 @@ async function farewell(
   out: OutFolder,
   input: PipelineInput,
   started: number,
+  brief: boolean,
 ): Promise<void> {
   const took = duration((Date.now() - started) / 1000);
   if (result.report === null) {
@@ -121,8 +150,10 @@ async function farewell(
     return;
   }
   await copyReport(store, result.report, out.report);
-  const metrics = JSON.parse(await readFile(join(out.report, 'metrics.json'), 'utf8')) as SummaryMetrics;
-  screen.line();
-  for (const line of summaryLines(metrics)) screen.line(line);
+  if (!brief) {
+    const metrics = JSON.parse(await readFile(join(out.report, 'metrics.json'), 'utf8')) as SummaryMetrics;
+    screen.line();
+    for (const line of summaryLines(metrics)) screen.line(line);
+  }
   screen.line(`\n  Report  ${colors.cyan(pathToFileURL(join(out.report, 'report.html')).href)}   (${took})`);
 }

@@ -14,10 +14,18 @@ export interface StartUpOptions {
   /** As asked for; else the usual ones, or free ones. */
   port?: number | undefined;
   uiPort?: number | undefined;
+  /** Processes may be killed: somebody else tells of it. */
+  expectKills?: boolean;
 }
 
 /** @throws UserError when a tool cannot be had, or a port is taken */
-export async function startUp({ screen, out, store, ...ports }: StartUpOptions): Promise<Embedded> {
+export async function startUp({
+  screen,
+  out,
+  store,
+  expectKills = false,
+  ...ports
+}: StartUpOptions): Promise<Embedded> {
   const report = (line: string) => screen.line(`  ${colors.dim(line)}`);
   const [temporal] = await Promise.all([
     findTemporalCli({ env: process.env, report }),
@@ -28,6 +36,9 @@ export async function startUp({ screen, out, store, ...ports }: StartUpOptions):
   return startEmbedded({
     temporal: temporal.path,
     ...{ out, port, uiPort, store },
-    onRestart: (name, why) => screen.line(colors.yellow(`  ${name} ended (${why}) and is started again`)),
+    onRestart: (name, why) => {
+      if (expectKills && why === 'SIGKILL') return;
+      screen.line(colors.yellow(`  ${name} ended (${why}) and is started again`));
+    },
   });
 }

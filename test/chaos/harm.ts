@@ -1,30 +1,19 @@
-/** The kinds of harm that come over a run, each of which passes. */
+/** The kinds of harm that come over a run in a test: the kills, and what only an installation of its own can have. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { descendants } from '../../system/descendants.ts';
+import type { Harm } from '../../chaos/harm.ts';
+import { KILLS } from '../../chaos/kills.ts';
 import { spotNotice } from '../support/instance-metadata.ts';
 import type { Installation } from './installation.ts';
-
-export interface Harm {
-  /** For people: `kill -9 of the gpu worker`. */
-  name: string;
-  /** @returns false when there was nothing to harm */
-  do(installation: Installation, signal: AbortSignal): Promise<boolean>;
-  /** Milliseconds before the same may come again: a process that dies too often is not started again. */
-  rest: number;
-}
 
 /** Long enough for everything that is under way to notice. */
 const AWAY_MS = 4_000;
 /** More than a segment of a small run takes, so that some end in time. */
 const NOTICE_SECONDS = 20;
 const REST_MS = 15_000;
+const OVER = { pids: [] };
 
-export const HARMS: readonly Harm[] = [
-  kill('the cpu worker', 'worker\0cpu'),
-  kill('the gpu worker', 'worker\0gpu'),
-  kill('the workflow worker', 'worker\0workflow'),
-  kill("Temporal's server", 'server\0start-dev'),
-  kill('Caffe', 'train\0--solver'),
+/** What befalls the installation, not a process. */
+export const MISFORTUNES: readonly Harm<Installation>[] = [
   {
     name: 'the store away',
     rest: REST_MS,
@@ -32,7 +21,7 @@ export const HARMS: readonly Harm[] = [
       await s3.kill();
       await sleep(AWAY_MS, undefined, { signal }).catch(() => {});
       await s3.restart();
-      return true;
+      return OVER;
     },
   },
   {
@@ -40,10 +29,10 @@ export const HARMS: readonly Harm[] = [
     rest: REST_MS,
     async do({ disk }, signal) {
       const free = await disk?.fill();
-      if (!free) return false;
+      if (!free) return undefined;
       await sleep(AWAY_MS, undefined, { signal }).catch(() => {});
       await free();
-      return true;
+      return OVER;
     },
   },
   {
@@ -56,25 +45,10 @@ export const HARMS: readonly Harm[] = [
       const until = Date.now() + NOTICE_SECONDS * 1000;
       while (restarts.length === before && Date.now() < until && !signal.aborted) await sleep(100);
       metadata.data.delete('spot/instance-action');
-      return true;
+      return OVER;
     },
   },
 ];
 
-function kill(whom: string, command: string): Harm {
-  return {
-    name: `kill -9 of ${whom}`,
-    rest: REST_MS,
-    async do() {
-      const found = (await descendants()).filter(each => each.command.includes(command));
-      for (const { pid } of found) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-        }
-      }
-      return found.length > 0;
-    },
-  };
-}
+/** Kills come at any stage: what has nothing to lose must survive, too. */
+export const HARMS: readonly Harm<Installation>[] = [...KILLS.map(({ stages: _, ...kill }) => kill), ...MISFORTUNES];

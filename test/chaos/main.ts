@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { positive } from '../../bench/support/numbers.ts';
 import { stoppable } from '../../bench/support/stoppable.ts';
+import { compareOutcomes } from '../../chaos/outcome.ts';
 import { duration, table } from '../../cli/format.ts';
 import { Stopped } from '../../cli/stop-signal.ts';
 import { UserError } from '../../cli/user-error.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
 import { Random } from '../../demo/random.ts';
-import { compareOutcomes } from './compare.ts';
-import { type Outcome, runOnce } from './run.ts';
+import { HARMS } from './harm.ts';
+import { type RunOutcome, runOnce } from './run.ts';
 
 interface Options {
   minutes: number;
@@ -53,11 +54,11 @@ async function run(
     const calm = await runOnce(join(folder, 'calm'), input, signal);
     const random = new Random(seed);
     const until = performance.now() + minutes * 60_000;
-    const harmed: Outcome[] = [];
+    const harmed: RunOutcome[] = [];
     while (harmed.length === 0 || performance.now() < until) {
       report(`run ${harmed.length + 1} under harm (seed ${seed})`);
       const place = join(folder, `harmed-${harmed.length}`);
-      harmed.push(await runOnce(place, input, signal, { random, every: EVERY, once: false, report }));
+      harmed.push(await runOnce(place, input, signal, { harms: HARMS, random, every: EVERY, report }));
       await rm(place, { recursive: true, force: true });
     }
     print(calm, harmed);
@@ -66,7 +67,7 @@ async function run(
   }
 }
 
-function print(calm: Outcome, harmed: readonly Outcome[]): void {
+function print(calm: RunOutcome, harmed: readonly RunOutcome[]): void {
   const kinds = [...new Set(harmed.flatMap(({ harm }) => [...harm.keys()]))].sort();
   const times = (kind: string) => harmed.map(({ harm }) => String(harm.get(kind) ?? 0));
   const runs = harmed.map((_, n) => `run ${n + 1}`);

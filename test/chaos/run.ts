@@ -1,32 +1,26 @@
 /** One run of the pipeline, left alone or not, and what came of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Harm } from '../../chaos/harm.ts';
+import { type Outcome, outcomeOf } from '../../chaos/outcome.ts';
+import { type Strike, strike } from '../../chaos/strike.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
 import type { Random } from '../../demo/random.ts';
-import { getJson } from '../../storage/files.ts';
-import type { Manifest } from '../../storage/manifest.ts';
-import type { ArtifactStore } from '../../storage/store.ts';
-import { HARMS } from './harm.ts';
 import { type Installation, install } from './installation.ts';
 
-export interface Outcome {
+export interface RunOutcome extends Outcome {
   seconds: number;
-  /** CRC-32C of the weights of each segment, by the segment's key. */
-  weights: Map<string, number>;
-  /** metrics.json without what the work came to and the run's name. */
-  metrics: unknown;
-  predictions: string;
-  work: { segmentsTrained: number; segmentsRepeated: number; iterationsLost: number; secondsLost: number };
   /** How often each kind of harm was done. */
   harm: Map<string, number>;
   restarts: string[];
 }
 
 export interface Trouble {
+  harms: readonly Harm<Installation>[];
   random: Random;
   /** Milliseconds between two harms, from and to. */
   every: readonly [number, number];
-  /** Each kind comes once, in a random order, and then nothing more; else any of them comes at any time. */
-  once: boolean;
+  /** How often each kind comes at most; default: without end. */
+  each?: number;
   report(line: string): void;
 }
 
@@ -38,7 +32,7 @@ export async function runOnce(
   input: PartialPipelineInput,
   signal: AbortSignal,
   trouble?: Trouble,
-): Promise<Outcome> {
+): Promise<RunOutcome> {
   const installation = await install(folder);
   const harm = new Map<string, number>();
   const ending = new AbortController();
@@ -60,7 +54,7 @@ export async function runOnce(
     const seconds = (performance.now() - began) / 1000;
     ending.abort();
     await harming;
-    return { seconds, harm, restarts: installation.restarts, ...(await resultsOf(installation.store, RUN)) };
+    return { ...(await outcomeOf(installation.store, RUN)), seconds, harm, restarts: installation.restarts };
   } finally {
     ending.abort();
     await installation.close();
@@ -84,44 +78,16 @@ async function finished({ embedded }: Installation, id: string, signal: AbortSig
   }
 }
 
-async function doHarm(
+function doHarm(
   installation: Installation,
-  { random, every, once, report }: Trouble,
+  { harms, report, ...trouble }: Trouble,
   done: Map<string, number>,
   signal: AbortSignal,
 ): Promise<void> {
-  const began = performance.now();
-  const last = new Map<string, number>();
-  let left = [...HARMS];
-  while (left.length > 0) {
-    await sleep(random.between(...every), undefined, { signal }).catch(() => {});
-    if (signal.aborted) return;
-    const rested = left.filter(({ name, rest }) => performance.now() - (last.get(name) ?? -rest) >= rest);
-    if (rested.length === 0) continue;
-    const harm = random.pick(rested);
-    if (!(await harm.do(installation, signal))) continue;
-    if (once) left = left.filter(each => each !== harm);
-    last.set(harm.name, performance.now());
-    done.set(harm.name, (done.get(harm.name) ?? 0) + 1);
-    report(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${harm.name}`);
-  }
-}
-
-export type Results = Pick<Outcome, 'weights' | 'metrics' | 'predictions' | 'work'>;
-
-/** What a finished run has left in a store that holds no other run's segments. */
-export async function resultsOf(store: ArtifactStore, run: string): Promise<Results> {
-  const weights = new Map<string, number>();
-  for await (const { key } of store.list('stages/segment/')) {
-    if (!key.endsWith('/manifest.json')) continue;
-    const manifest = await getJson<Manifest>(store, key);
-    weights.set(manifest!.key, manifest!.outputs.caffemodel!.crc32c);
-  }
-  const report = `runs/${run}/report`;
-  const {
-    work,
-    run: _,
-    ...metrics
-  } = (await getJson<{ work: Outcome['work']; run: string }>(store, `${report}/metrics.json`))!;
-  return { weights, metrics, work, predictions: (await store.get(`${report}/predictions.csv`)).toString() };
+  const began = Date.now();
+  const onStrike = ({ name, at }: Strike) => {
+    done.set(name, (done.get(name) ?? 0) + 1);
+    report(`${((at - began) / 1000).toFixed(0).padStart(4)} s  ${name}`);
+  };
+  return strike(installation, harms, { ...trouble, onStrike }, signal);
 }

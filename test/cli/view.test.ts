@@ -1,7 +1,10 @@
 /** What a person reads while a run goes on and when it is done. */
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import type { Strike } from '../../chaos/strike.ts';
 import { plotBraille } from '../../cli/braille.ts';
+import { killLines, survivedLines } from '../../cli/chaos-view.ts';
+import { createConsole } from '../../cli/console.ts';
 import { bar, bytes, duration, table } from '../../cli/format.ts';
 import type { Live } from '../../cli/live.ts';
 import { endedLine, plainLine, progressLines } from '../../cli/progress-view.ts';
@@ -187,5 +190,46 @@ describe('curves in the terminal', () => {
     expect(two[at + 1]).toMatch(/^ {6}loss 0\.700 [⠀-⣿]{24} {3}AUC {2}0\.800 [⠀-⣿]{24}$/);
     expect(two[at + 2]).toMatch(/^ {11}0\.500 [⠀-⣿]{24} {8}0\.600 [⠀-⣿]{24}$/);
     expect(Math.max(...two.map(line => line.length))).toBeLessThanOrEqual(80);
+  });
+});
+
+test('a picture that has grown in the middle is drawn whole', () => {
+  const written: string[] = [];
+  const stream = { isTTY: true, columns: 80, rows: 24, write: (text: string) => written.push(text) };
+  const screen = createConsole(stream as unknown as NodeJS.WriteStream);
+  screen.picture(['first', 'last']);
+  screen.picture(['first', 'new', 'last']);
+  expect(stripVTControlCharacters(written.at(-1)!)).toBe('first\nnew\nlast\n');
+});
+
+describe('kills', () => {
+  const at = (seconds: number, name: string, away: number | null): Strike => ({
+    ...{ name: `kill -9 of ${name}`, pids: [7], at: seconds * 1000, away },
+  });
+  const kills = [at(42, 'the gpu worker', 2.94), at(65, "Temporal's server", null)];
+
+  test('who was killed, when, and whether another is there', () => {
+    expect(killLines([], 0, 0)).toEqual([]);
+    expect(killLines(kills, 0, 68_000).map(stripVTControlCharacters)).toEqual([
+      '',
+      '  ✖ 0:42  kill -9  the gpu worker (pid 7)     back in 2.9 s',
+      "  ✖ 1:05  kill -9  Temporal's server (pid 7)  away 3 s",
+    ]);
+  });
+
+  test('what was survived, and what is not the same', () => {
+    const work = { seconds: { train: 50, regress: 2 }, segmentsTrained: 32, segmentsRepeated: 0 };
+    const calm = { ...work, iterationsLost: 0, secondsLost: 0 } as never;
+    const harmed = { ...work, segmentsRepeated: 3, iterationsLost: 70, secondsLost: 12 } as never;
+    const compared = [
+      { what: 'weights', same: true, detail: '4 of 4' },
+      { what: 'metrics.json', same: false, detail: 'every figure' },
+    ];
+    const lines = survivedLines({ kills, harmed, calm, compared, sha256: { 'train-0-vs-1234': 'abc' } });
+    const text = lines.map(stripVTControlCharacters).join('\n');
+    expect(text).toContain('Survived 2 kills');
+    expect(text).toMatch(/the gpu worker +1 +2\.9 s\n/);
+    expect(text).toMatch(/segments begun in vain +3 +0\n +iterations done again +70 +0\n +training lost +12 s +0 s/);
+    expect(text).toMatch(/✓ same +weights +4 of 4\n +train-0-vs-1234 +abc\n +✖ OTHER +metrics\.json/);
   });
 });

@@ -42,6 +42,11 @@ describe('one line, and exit status 1 or 2', () => {
   const cases: [name: string, args: () => string[], line: RegExp][] = [
     ['an unknown option', () => ['--sauce', 'x'], /unknown option '--sauce'/],
     [
+      'kills of a run that stops early',
+      () => ['--chaos', '--until', 'train'],
+      /^retinopathy: Expected --chaos to run to the end, got until train: leave that out$/,
+    ],
+    [
       'a field out of range',
       () => ['--set', 'training.epochs=0'],
       /^retinopathy: Expected `training\.epochs` to be an integer from 1, got `0`$/,

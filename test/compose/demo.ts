@@ -1,9 +1,8 @@
 /** The demo on the installation of docker-compose.yml: calm once, then with one service after the other killed; the results must be the same. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compareOutcomes, type Outcome, outcomeOf } from '../../chaos/outcome.ts';
 import { duration } from '../../cli/format.ts';
-import { compareOutcomes } from '../chaos/compare.ts';
-import { type Results, resultsOf } from '../chaos/run.ts';
 import { TINY } from '../support/tiny.ts';
 import type { Stack } from './stack.ts';
 
@@ -52,10 +51,10 @@ async function run(
   id: string,
   input: readonly string[],
   finished: () => Promise<void>,
-): Promise<Results> {
+): Promise<Outcome> {
   await stack.compose('run', '--rm', '-T', 'cli', ...START, '--workflow-id', id, ...input);
   await finished();
-  return resultsOf(await stack.store(), id);
+  return outcomeOf(await stack.store(), id);
 }
 
 async function harm(stack: Stack, report: (line: string) => void): Promise<void> {
@@ -97,7 +96,7 @@ async function checkInstallation(stack: Stack): Promise<void> {
   if (kept !== MONTH_SECONDS) throw new Error(`Expected closed runs to be kept for ${MONTH_SECONDS} s, got ${kept}`);
 }
 
-async function checkReport(stack: Stack, id: string, { predictions }: Results): Promise<void> {
+async function checkReport(stack: Stack, id: string, { predictions }: Outcome): Promise<void> {
   await stack.compose('run', '--rm', '-T', 'retinopathy', 'report', id, '--to', `/out/${id}`);
   const file = (name: string) => readFile(join(stack.out, id, name), 'utf8');
   if ((await file('predictions.csv')) !== predictions)

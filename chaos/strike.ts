@@ -1,0 +1,74 @@
+/** Has one harm after another come over a run. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Stage } from '../config/stages.ts';
+import type { Random } from '../demo/random.ts';
+import type { Harm } from './harm.ts';
+
+export interface StrikeOptions {
+  random: Random;
+  /** Milliseconds between two harms, from and to. */
+  every: readonly [number, number];
+  /** How often each kind comes at most; default: without end. */
+  each?: number;
+  /** The stage that runs; undefined while nobody knows, and then only what may come always comes. Default: all may come. */
+  stage?: () => Stage | undefined;
+  /** Told when one has been done. */
+  onStrike(strike: Strike): void;
+  /** Told when a killed process's work is taken up again. */
+  onOver?(strike: Strike): void;
+}
+
+export interface Strike {
+  name: string;
+  pids: number[];
+  /** Milliseconds since the epoch. */
+  at: number;
+  /** Seconds until the killed was replaced; null while it is not. */
+  away: number | null;
+}
+
+const LOOK_MS = 100;
+
+/** Of the kinds that may come now, one of those that came least. Resolves when all have come, or `signal` is aborted. */
+export async function strike<Target>(
+  target: Target,
+  harms: readonly Harm<Target>[],
+  { random, every, each = Number.POSITIVE_INFINITY, stage, onStrike, onOver }: StrikeOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const times = new Map<Harm<Target>, number>();
+  const last = new Map<Harm<Target>, number>();
+  const watching: Promise<void>[] = [];
+  const timesOf = (harm: Harm<Target>) => times.get(harm) ?? 0;
+  for (;;) {
+    await sleep(random.between(...every), undefined, { signal }).catch(() => {});
+    const left = harms.filter(harm => timesOf(harm) < each);
+    if (signal.aborted || left.length === 0) break;
+    const possible = left
+      .filter(harm => performance.now() - (last.get(harm) ?? Number.NEGATIVE_INFINITY) >= harm.rest)
+      .filter(({ stages }) => !stage || !stages || stages.some(one => one === stage()));
+    const least = Math.min(...possible.map(timesOf));
+    const rare = possible.filter(harm => timesOf(harm) === least);
+    if (rare.length === 0) continue;
+    const harm = random.pick(rare);
+    const at = Date.now();
+    const blow = await harm.do(target, signal);
+    if (!blow) continue;
+    last.set(harm, performance.now());
+    times.set(harm, timesOf(harm) + 1);
+    const done: Strike = { name: harm.name, pids: blow.pids, at, away: null };
+    onStrike(done);
+    if (blow.over) watching.push(untilOver(done, blow.over, signal).then(() => onOver?.(done)));
+  }
+  await Promise.all(watching);
+}
+
+async function untilOver(strike: Strike, over: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    if (await over()) {
+      strike.away = (Date.now() - strike.at) / 1000;
+      return;
+    }
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+  }
+}
