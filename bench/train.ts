@@ -21,13 +21,14 @@ import { stoppable } from './support/stoppable.ts';
 import { trainBare } from './train/bare.ts';
 import { trainChain } from './train/chain.ts';
 import { buildDatabases, prepareEyes, repeatEyes } from './train/data.ts';
-import { printed, type Round } from './train/tables.ts';
+import { printed, printedDatabases, type Round } from './train/tables.ts';
 
 interface Options {
   seconds: number;
   rounds: number;
   network: 'small' | 'googlenet';
   size: number;
+  only?: 'databases';
   quick?: boolean;
 }
 
@@ -37,6 +38,8 @@ const SEGMENTS = 2;
 /** Held out: enough for a judgement that is not empty. */
 const HELD_OUT = 0.04;
 const CALIBRATION_ITERATIONS = 10;
+/** Of the eyes, where nothing is trained on them. */
+const COPIES = 16;
 
 /** @param args options of `npm run bench train` */
 export async function bench(args: readonly string[]): Promise<void> {
@@ -51,6 +54,7 @@ function readOptions(args: readonly string[]): Options {
     .option('--rounds <n>', 'measurements of each', count, 3)
     .addOption(new Option('--network <name>', 'what is trained').choices(['small', 'googlenet']).default('small'))
     .option('--size <pixels>', 'side of the pictures', count, 256)
+    .addOption(new Option('--only <part>', 'one part alone').choices(['databases']))
     .option('--quick', 'to try it: one round with segments of five seconds')
     .allowExcessArguments(false)
     .exitOverride()
@@ -80,18 +84,24 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     await embedded.startWorkers(['workflow', 'cpu', 'gpu']);
     const eyes = await prepareEyes(embedded, input, signal);
 
+    if (options.only) {
+      const stage = await buildDatabases(services, await repeatEyes(services.store, eyes, COPIES), input);
+      signal.throwIfAborted();
+      process.stdout.write(
+        `\n${printedDatabases(stage).join('\n')}\n\nPictures of ${options.size} pixels; ${availableParallelism()} cores.\n`,
+      );
+      return;
+    }
+
     const perEye = 4;
     const few = await buildDatabases(services, await repeatEyes(services.store, eyes, 1), input);
     const trial = await trainBare(services, argsOf(input, few.label), CALIBRATION_ITERATIONS, signal);
     const rate = (CALIBRATION_ITERATIONS * input.training.batch) / (trial.seconds - trial.starting);
     const copies = Math.ceil((rate * options.seconds) / ((1 - 2 * HELD_OUT) * 2 * PATIENTS * perEye));
     report(`${rate.toFixed(1)} records/s: ${copies} times the same ${2 * PATIENTS} eyes for ${options.seconds} s`);
-    const { label, databases } = await buildDatabases(
-      services,
-      await repeatEyes(services.store, eyes, copies + 1),
-      input,
-    );
-    const { records } = databases.find(({ name }) => name === 'train-00')!;
+    const stage = await buildDatabases(services, await repeatEyes(services.store, eyes, copies + 1), input);
+    const { label } = stage;
+    const { records } = stage.databases.find(({ name }) => name === 'train-00')!;
 
     const rounds: Round[] = [];
     for (let n = 1; n <= options.rounds; n++) {
@@ -121,7 +131,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
       signal.throwIfAborted();
     }
     const lines = [
-      ...printed({ rounds, records, databases }),
+      ...printed({ rounds, records, stage }),
       '',
       `${options.network}, pictures of ${options.size} pixels, ${whole(records)} records a segment in batches of ${input.training.batch}; ${availableParallelism()} cores, ${rounds.length} rounds: medians, and means of the segments.`,
     ];

@@ -21,3 +21,13 @@ export async function resizeBox(
     .toBuffer();
   return { data, width, height };
 }
+
+/** The pixels of a picture in a file's bytes, whatever its form. @throws when they are no picture */
+export async function decodePicture(bytes: Uint8Array): Promise<Bitmap> {
+  const { data, info } = await sharp(bytes)
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { data, width: info.width, height: info.height };
+}

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import sharp from 'sharp';
 import { recordsPerIteration } from '../../config/iteration.ts';
 import { getArtifact, getJson, putBytes, putFile } from '../../storage/files.ts';
 import type { Artifact } from '../../storage/store.ts';
@@ -13,6 +14,7 @@ import { averageBlobs, decodeBlob, encodeBlob } from '../training/blob-proto.ts'
 import { makeDatabase } from './database.ts';
 import { assignFolds, countFolds, type Eye, patientsInSeveralFolds } from './folds.ts';
 import { formatFolds, splitLists } from './lists.ts';
+import { averageSums, type SumProgress, sumPictures } from './mean.ts';
 import { type DatabasePlan, isTrainingDatabase, planDatabases } from './plan.ts';
 import { extractPictures, placesOf, readIndexes } from './shards.ts';
 import type {
@@ -22,6 +24,7 @@ import type {
   BuildDatabaseArgs,
   BuiltDatabase,
   LabelActivities,
+  SummedPictures,
 } from './types.ts';
 
 /** Heartbeat details while a database is built. */
@@ -35,6 +38,9 @@ export interface DatabaseProgress {
 
 export function createLabelActivities(services: ActivityServices): LabelActivities {
   const { store } = services;
+  // A worker adds up a part for each of its cores: threads of libvips would only compete, and no picture comes twice.
+  sharp.concurrency(1);
+  sharp.cache(false);
 
   async function deal(args: AssignFoldsArgs): Promise<AssignedFolds> {
     const { prefix, folds, images, training } = args;
@@ -87,8 +93,9 @@ export function createLabelActivities(services: ActivityServices): LabelActiviti
     signal: AbortSignal,
   ): Promise<BuiltDatabase> {
     const { prefix, name, training } = args;
+    const withMean = args.mean !== false && isTrainingDatabase(name);
     const finished = await getJson<Omit<BuiltDatabase, 'reused'>>(store, `${prefix}/${name}.json`);
-    if (finished) return { ...finished, reused: true };
+    if (finished && (finished.mean || !withMean)) return { ...finished, reused: true };
 
     const plan = JSON.parse((await getArtifact(store, args.plan)).toString('utf8')) as DatabasePlan;
     const records = plan.databases[name];
@@ -108,7 +115,6 @@ export function createLabelActivities(services: ActivityServices): LabelActiviti
       await extractPictures(store, wanted, join(folder, 'pictures'), signal, done =>
         report({ database: name, doing: 'pictures', done, of: records.length }),
       );
-      const withMean = isTrainingDatabase(name);
       await makeDatabase({
         caffe: await services.caffe(),
         cwd: folder,
@@ -145,6 +151,9 @@ export function createLabelActivities(services: ActivityServices): LabelActiviti
     assignFolds: args => withHeartbeat(() => deal(args)),
     buildDatabase: args =>
       withHeartbeat<DatabaseProgress, BuiltDatabase>((report, signal) => build(args, report, signal)),
+    sumPictures: args =>
+      withHeartbeat<SumProgress, SummedPictures>((report, signal) => sumPictures(store, args, report, signal)),
+    averageSums: args => withHeartbeat(() => averageSums(store, args)),
     averageMeans: args => withHeartbeat(() => average(args)),
   };
 }

@@ -66,9 +66,9 @@ export function placesOf(shards: readonly { tar: Artifact; index: ShardIndex }[]
 }
 
 /** Joins pictures that lie close together into reads of bounded size. */
-export function coalesce(places: readonly PicturePlace[]): PicturePlace[][] {
+export function coalesce<Place extends PicturePlace>(places: readonly Place[]): Place[][] {
   const sorted = places.toSorted((a, b) => (a.tar === b.tar ? a.offset - b.offset : a.tar < b.tar ? -1 : 1));
-  const reads: PicturePlace[][] = [];
+  const reads: Place[][] = [];
   for (const place of sorted) {
     const read = reads.at(-1);
     const first = read?.[0];
@@ -96,10 +96,25 @@ export async function extractPictures(
   onProgress: (extracted: number) => void,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
+  await readPictures(store, places, signal, ({ file }, bytes) => writeFile(join(folder, file), bytes), onProgress);
+}
+
+/**
+ * Reads the pictures in the order of their shards and hands each to `take`, some at a time.
+ * @param onProgress is told how many have been taken
+ * @throws the first failure, or the signal's reason, when no `take` runs any more
+ */
+export async function readPictures<Place extends PicturePlace>(
+  store: ArtifactStore,
+  places: readonly Place[],
+  signal: AbortSignal,
+  take: (place: Place, bytes: Buffer) => Promise<void>,
+  onProgress: (taken: number) => void,
+): Promise<void> {
   const limit = pLimit(READS_AT_ONCE);
   const failure = new AbortController();
-  let extracted = 0;
-  const extract = async (read: PicturePlace[]) => {
+  let taken = 0;
+  const takeAll = async (read: Place[]) => {
     signal.throwIfAborted();
     failure.signal.throwIfAborted();
     const first = read[0]!;
@@ -108,25 +123,26 @@ export async function extractPictures(
       offset: first.offset,
       length: last.offset + last.size - first.offset,
     });
-    for (const { file, offset, size } of read) {
+    for (const place of read) {
+      const { file, offset, size } = place;
       const at = offset - first.offset;
       const picture = bytes.subarray(at, at + size);
       if (picture.length !== size)
         throw new Error(`Expected ${file} at byte ${offset} of ${first.tar}, got the end of the shard`);
-      await writeFile(join(folder, file), picture);
+      await take(place, picture);
     }
-    extracted += read.length;
-    onProgress(extracted);
+    taken += read.length;
+    onProgress(taken);
   };
   const reads = coalesce(places).map(read =>
     limit(() =>
-      extract(read).catch(error => {
+      takeAll(read).catch(error => {
         failure.abort(error);
         throw error;
       }),
     ),
   );
-  // All must have ended before the caller may remove the folder; the first failure is the one that counts.
+  // All must have ended before the caller may remove what it has made of them; the first failure is the one that counts.
   await Promise.allSettled(reads);
   signal.throwIfAborted();
   failure.signal.throwIfAborted();

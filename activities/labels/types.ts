@@ -43,13 +43,15 @@ export interface BuildDatabaseArgs {
   name: string;
   images: PipelineInput['images'];
   training: PipelineInput['training'];
+  /** Workflows of older releases leave it out: training databases then get a mean picture of their own. */
+  mean?: false;
 }
 
 export interface BuiltDatabase {
   name: string;
   /** `<prefix>/<name>.mdb`: the LMDB's `data.mdb`. */
   database: Artifact;
-  /** `<prefix>/<name>.mean.binaryproto`, of training databases only. */
+  /** `<prefix>/<name>.mean.binaryproto`, of training databases only, where it was asked for. */
   mean: Artifact | null;
   records: number;
   reused: boolean;
@@ -60,10 +62,42 @@ export interface AverageMeansArgs {
   databases: BuiltDatabase[];
 }
 
+export interface SumPicturesArgs {
+  prefix: string;
+  prepare: string;
+  plan: Artifact;
+  /** From 0. */
+  part: number;
+  /** How many parts the eyes of the training databases are dealt into. */
+  parts: number;
+}
+
+export interface SummedPictures {
+  part: number;
+  /** `<prefix>/sum-00.f64`: 64-bit floats, little-endian, row by row from the top, red, green and blue of each pixel. */
+  sum: Artifact;
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** Records that were added up. */
+  records: number;
+  reused: boolean;
+}
+
+export interface AverageSumsArgs {
+  prefix: string;
+  /** All parts. */
+  sums: SummedPictures[];
+}
+
 export interface LabelActivities {
   /** Deals the eyes into folds, writes the lists of the four splits and plans the databases. */
   assignFolds(args: AssignFoldsArgs): Promise<AssignedFolds>;
   buildDatabase(args: BuildDatabaseArgs): Promise<BuiltDatabase>;
+  /** Adds up the pictures of the part's eyes in the training databases, from one version of each. */
+  sumPictures(args: SumPicturesArgs): Promise<SummedPictures>;
   /** `<prefix>/mean.binaryproto`: the mean picture of all training records. */
+  averageSums(args: AverageSumsArgs): Promise<Artifact>;
+  /** The same from the mean pictures of the databases, for workflows of older releases. */
   averageMeans(args: AverageMeansArgs): Promise<Artifact>;
 }

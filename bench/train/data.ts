@@ -72,40 +72,60 @@ export async function repeatEyes(
   return { prepare: key, labels: await putBytes(store, `${key}/labels.csv`, `image,level\n${lines.join('')}`) };
 }
 
-/** A database as it was built. */
-export interface TimedDatabase extends BuiltDatabase {
+/** What a piece of the label stage took. */
+export interface Timed {
   seconds: number;
   /** Of this process and of Caffe's tools. */
   cpu: number;
 }
 
-/** The label stage, one database after the other. */
+/** A database as it was built. */
+export interface TimedDatabase extends BuiltDatabase, Timed {}
+
+export interface TimedStage {
+  /** `stages/label/<key>` */
+  label: string;
+  databases: TimedDatabase[];
+  /** The mean picture of the training records. */
+  mean: Timed & { records: number };
+}
+
+/** The label stage, one database after the other, then the mean picture. */
 export async function buildDatabases(
   services: ActivityServices,
   { prepare, labels }: { prepare: string; labels: Artifact },
   { folds, images, training }: PipelineInput,
-): Promise<{ label: string; databases: TimedDatabase[] }> {
+): Promise<TimedStage> {
   const activities = createLabelActivities(services);
   const run = <Result>(work: () => Promise<Result>) => new MockActivityEnvironment().run(work) as Promise<Result>;
   const prefix = prepare.replace('prepare', 'label');
   const assigned = await run(() => activities.assignFolds({ prefix, prepare, labels, folds, images, training }));
+  const { plan } = assigned;
   const databases: TimedDatabase[] = [];
   for (const name of assigned.databases) {
-    const began = performance.now();
-    const before = await cpuUsed('self');
-    const args = { prefix, prepare, plan: assigned.plan, name, images, training };
-    const built = await run(() => activities.buildDatabase(args));
-    const seconds = (performance.now() - began) / 1000;
-    const after = await cpuUsed('self');
-    databases.push({ ...built, seconds, cpu: after.own - before.own + after.children - before.children });
+    const args = { prefix, prepare, plan, name, images, training, mean: false } as const;
+    databases.push(await timed(() => run(() => activities.buildDatabase(args))));
   }
-  const mean = await run(() => activities.averageMeans({ prefix, databases }));
+  const mean = await timed(async () => {
+    const sum = await run(() => activities.sumPictures({ prefix, prepare, plan, part: 0, parts: 1 }));
+    const average = await run(() => activities.averageSums({ prefix, sums: [sum] }));
+    return { average, records: sum.records };
+  });
   await putManifest(services.store, prefix, {
-    'plan.json': assigned.plan,
-    'mean.binaryproto': mean,
+    'plan.json': plan,
+    'mean.binaryproto': mean.average,
     ...Object.fromEntries(databases.map(({ name, database }) => [`${name}.mdb`, database])),
   });
-  return { label: prefix, databases };
+  return { label: prefix, databases, mean };
+}
+
+async function timed<Result>(work: () => Promise<Result>): Promise<Result & Timed> {
+  const began = performance.now();
+  const before = await cpuUsed('self');
+  const result = await work();
+  const seconds = (performance.now() - began) / 1000;
+  const after = await cpuUsed('self');
+  return { ...result, seconds, cpu: after.own - before.own + after.children - before.children };
 }
 
 async function putManifest(store: ArtifactStore, prefix: string, outputs: Record<string, Artifact>): Promise<void> {

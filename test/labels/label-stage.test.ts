@@ -2,11 +2,12 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLabelActivities } from '../../activities/labels/index.ts';
 import type { DatabasePlan } from '../../activities/labels/plan.ts';
-import type { AssignedFolds, BuiltDatabase } from '../../activities/labels/types.ts';
+import type { AssignedFolds, BuiltDatabase, SummedPictures } from '../../activities/labels/types.ts';
 import { decodeBlob } from '../../activities/training/blob-proto.ts';
+import type { PipelineInput } from '../../config/input.ts';
 import { bytesArtifact, getArtifact, getFile } from '../../storage/files.ts';
 import type { Artifact } from '../../storage/store.ts';
 import { testCaffe } from '../support/caffe.ts';
@@ -49,19 +50,74 @@ test('every database holds its planned records in the planned order', async () =
   }
 });
 
-test('the mean of the databases is the mean of all training records, as Caffe itself finds it', async () => {
-  const mean = decodeBlob(await getArtifact(services.store, stage.mean));
-  expect(mean).toMatchObject({ num: 1, channels: 3, height: 48, width: 48 });
-  const parts = await Promise.all(
-    stage.databases
-      .filter(({ mean }) => mean !== null)
-      .map(async ({ mean, records }) => ({ ...decodeBlob(await getArtifact(services.store, mean!)), records })),
-  );
-  const total = parts.reduce((sum, { records }) => sum + records, 0);
-  const first = parts.reduce((sum, { data, records }) => sum + data[0]! * records, 0) / total;
-  expect(mean.data[0]).toBeCloseTo(first, 4);
-  // Blue comes first in Caffe, and is 40 everywhere in these pictures.
-  expect(mean.data[0]).toBeCloseTo(40, 4);
+describe('the mean picture', () => {
+  /** The label stage under a prefix of its own; its databases with a mean picture each, as an older release asks for them. */
+  async function withMeans(prefix: string, settings: PipelineInput) {
+    const activities = createLabelActivities(services);
+    const { folds, images, training } = settings;
+    const common = { prefix, prepare: PREPARE, images, training };
+    const assigned = await runActivity(activities.assignFolds, { ...common, labels: prepared.labels, folds });
+    const databases: BuiltDatabase[] = [];
+    for (const name of assigned.databases)
+      databases.push(await runActivity(activities.buildDatabase, { ...common, plan: assigned.plan, name }));
+    return { ...activities, databases, part: { prefix, prepare: PREPARE, plan: assigned.plan } };
+  }
+
+  test.each(['patient', 'record'] as const)('is the one that Caffe itself finds, with folds by %s', async unit => {
+    const one = tinyInput({ segmentsPerEpoch: 1 });
+    const prefix = `stages/label/${unit}`;
+    const { databases, part, sumPictures, averageSums } = await withMeans(prefix, {
+      ...one,
+      folds: { ...one.folds, unit },
+    });
+    const sums: SummedPictures[] = [];
+    for (const n of [0, 1, 2]) sums.push(await runActivity(sumPictures, { ...part, part: n, parts: 3 }));
+    const { records, mean } = databases[0]!;
+    expect(sums.reduce((all, sum) => all + sum.records, 0)).toBe(records);
+    const ours = await getArtifact(services.store, await runActivity(averageSums, { prefix, sums }));
+    expect(ours.equals(await getArtifact(services.store, mean!))).toBe(true);
+    const again = await runActivity(sumPictures, { ...part, part: 2, parts: 3 });
+    expect(again).toEqual({ ...sums[2]!, reused: true });
+  });
+
+  test('of several databases is that of their means, up to rounding, for workflows of older releases', async () => {
+    const prefix = 'stages/label/older';
+    const { databases, averageMeans } = await withMeans(prefix, input);
+    const older = decodeBlob(await getArtifact(services.store, await runActivity(averageMeans, { prefix, databases })));
+    const mean = decodeBlob(await getArtifact(services.store, stage.mean));
+    expect(mean).toMatchObject({ num: 1, channels: 3, height: 48, width: 48 });
+    expect(Math.max(...mean.data.map((value, i) => Math.abs(value - older.data[i]!)))).toBeLessThan(1e-4);
+  });
+
+  test('of a database that was built without one is made when an older release asks for it', async () => {
+    const { buildDatabase } = createLabelActivities(services);
+    const { images, training } = input;
+    const first = stage.databases[0]!;
+    expect(first.mean).toBeNull();
+    const again = await runActivity(buildDatabase, {
+      ...{ prefix: LABEL, prepare: PREPARE, plan: stage.assigned.plan, name: first.name, images, training },
+    });
+    expect(again).toMatchObject({ database: first.database, mean: { key: `${LABEL}/train-00.mean.binaryproto` } });
+  });
+
+  test('of pictures that cannot be read is refused by the name of the first', async () => {
+    const broken = await testServices();
+    try {
+      await broken.store.put(stage.assigned.plan.key, await getArtifact(services.store, stage.assigned.plan));
+      await prepareStage(broken.store, 20);
+      for (const shard of ['shard-000', 'shard-001']) {
+        const key = `${PREPARE}/${shard}.tar`;
+        await broken.store.put(key, (await broken.store.get(key)).fill(0), { overwrite: true });
+      }
+      const { sumPictures } = createLabelActivities(broken);
+      const part = { prefix: LABEL, prepare: PREPARE, plan: stage.assigned.plan, part: 0, parts: 1 };
+      await expect(runActivity(sumPictures, part)).rejects.toThrow(
+        /^Expected \d+_\w+\.a\.png in stages\/prepare\/.*shard-000\.tar to be a picture, got one that cannot be decoded/,
+      );
+    } finally {
+      await broken.close();
+    }
+  });
 });
 
 test('a second attempt finds the finished database', async () => {

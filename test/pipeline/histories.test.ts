@@ -5,7 +5,7 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import { beforeAll, expect, test } from 'vitest';
 
-/** As `temporal workflow show -o json` gives them, of the demo's whole run and of one that was steered. */
+/** As `temporal workflow show -o json` gives them, of the demo's whole run, of one that was steered, and of a label stage. */
 const HISTORIES = new URL('fixtures/histories/', import.meta.url);
 let workflowBundle: WorkflowBundle;
 

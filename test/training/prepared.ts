@@ -2,6 +2,9 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
+import type { Bitmap } from '../../activities/images/bitmap.ts';
+import { versionOf } from '../../activities/images/four-versions.ts';
+import { pixels } from '../../activities/images/pixels.ts';
 import type { IndexedPicture, ShardIndex } from '../../activities/images/types.ts';
 import { createLabelActivities } from '../../activities/labels/index.ts';
 import type { AssignedFolds, BuiltDatabase } from '../../activities/labels/types.ts';
@@ -83,11 +86,13 @@ export async function labelStage(
   for (const name of assigned.databases) {
     databases.push(
       await runActivity(activities.buildDatabase, {
-        ...{ prefix: LABEL, prepare: PREPARE, plan: assigned.plan, name, images, training },
+        ...{ prefix: LABEL, prepare: PREPARE, plan: assigned.plan, name, images, training, mean: false },
       }),
     );
   }
-  const mean = await runActivity(activities.averageMeans, { prefix: LABEL, databases });
+  const part = { prefix: LABEL, prepare: PREPARE, plan: assigned.plan, part: 0, parts: 1 };
+  const sums = [await runActivity(activities.sumPictures, part)];
+  const mean = await runActivity(activities.averageSums, { prefix: LABEL, sums });
   await putManifest(services.store, LABEL, {
     'folds.csv': assigned.folds,
     'plan.json': assigned.plan,
@@ -126,10 +131,11 @@ async function makeShard(
   for (const image of images) {
     const stage = stages.get(image)!;
     const versions: IndexedPicture['versions'] = {};
-    for (const [i, version] of VERSIONS.entries()) {
+    const picture = drawPicture(image, stage, size);
+    for (const version of VERSIONS) {
       const png = colour
         ? await plainPicture(colour(`${image}.${version}`), size)
-        : await drawPicture(image, stage, i, size);
+        : await pixels(versionOf(picture, version)).png({ compressionLevel: 1 }).toBuffer();
       tar.entry({ name: `${image}.${version}.png`, mtime: new Date(0) }, png);
       versions[version] = { offset: offset + 512, size: png.length };
       offset += 512 + Math.ceil(png.length / 512) * 512;
@@ -150,20 +156,18 @@ function plainPicture([r, g, b]: readonly [number, number, number], size: number
 }
 
 /** Every picture differs from every other, by its noise. */
-function drawPicture(image: string, stage: number, version: number, size: number): Promise<Buffer> {
-  const pixels = Buffer.alloc(size * size * 3);
-  let state = bytesArtifact('', Buffer.from(`${image}${version}`)).crc32c >>> 0 || 1;
+function drawPicture(image: string, stage: number, size: number): Bitmap {
+  const data = Buffer.alloc(size * size * 3);
+  let state = bytesArtifact('', Buffer.from(image)).crc32c >>> 0 || 1;
   const random = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
   for (let i = 0; i < size * size; i++) {
     const spot = random() < stage * 0.04;
-    pixels[3 * i] = 120 + 25 * stage + 20 * random();
-    pixels[3 * i + 1] = (spot ? 20 : 90) + 20 * random();
-    pixels[3 * i + 2] = 40;
+    data[3 * i] = 120 + 25 * stage + 20 * random();
+    data[3 * i + 1] = (spot ? 20 : 90) + 20 * random();
+    data[3 * i + 2] = 40;
   }
-  return sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
-    .png({ compressionLevel: 1 })
-    .toBuffer();
+  return { data, width: size, height: size };
 }
