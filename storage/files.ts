@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { crc32c } from './checksum.ts';
+import { combineCrc32c, crc32c } from './checksum.ts';
 import { withRoom } from './durable-files.ts';
 import { type Artifact, type ArtifactStore, ChecksumMismatch, ObjectNotFound } from './store.ts';
 
@@ -66,27 +66,28 @@ export async function putFile(store: ArtifactStore, key: string, path: string): 
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
+    const buffer = Buffer.allocUnsafeSlow(Math.min(size, PART));
+    /** Valid until the next call. */
     const read = async (offset: number, length: number) => {
-      const bytes = Buffer.allocUnsafeSlow(length);
-      const { bytesRead } = await handle.read(bytes, 0, length, offset);
+      const { bytesRead } = await handle.read(buffer, 0, length, offset);
       if (bytesRead !== length) throw new Error(`Expected ${path} to keep ${size} bytes while it is stored, got fewer`);
-      return bytes;
+      return buffer.subarray(0, length);
     };
     if (size <= PART) return await putBytes(store, key, await read(0, size));
 
     const parts = Math.ceil(size / PART);
-    const partAt = (n: number) => read(n * PART, Math.min(PART, size - n * PART));
+    const lengthOf = (n: number) => Math.min(PART, size - n * PART);
     let crc = 0;
     const checksums: number[] = [];
     for (let n = 0; n < parts; n++) {
-      const bytes = await partAt(n);
-      checksums.push(crc32c(bytes));
-      crc = crc32c(bytes, crc);
+      const part = crc32c(await read(n * PART, lengthOf(n)));
+      checksums.push(part);
+      crc = combineCrc32c(crc, part, lengthOf(n));
     }
     const upload = await store.openUpload(key, { size, partSize: PART, sourceTag: `crc32c-${crc}` });
     try {
       for (let n = 0; n < parts; n++) {
-        if (upload.done.get(n) !== checksums[n]) await upload.put(n, await partAt(n), checksums[n]!);
+        if (upload.done.get(n) !== checksums[n]) await upload.put(n, await read(n * PART, lengthOf(n)), checksums[n]!);
       }
       await upload.complete(crc);
     } finally {

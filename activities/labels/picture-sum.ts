@@ -24,8 +24,8 @@ interface Group {
   given: Version;
   wanted: readonly Version[];
   eyes: number;
-  /** Room for 16 million pictures. */
-  data: Uint32Array;
+  /** Room for eight million pictures. Signed, since that is faster. */
+  data: Int32Array;
 }
 
 /** Takes eye after eye, and turns the sums in the end instead of every picture. */
@@ -49,12 +49,11 @@ export class SumOfVersions {
     const key = [given, ...wanted].join();
     let group = this.groups.get(key);
     if (!group) {
-      group = { given, wanted, eyes: 0, data: new Uint32Array(data.length) };
+      group = { given, wanted, eyes: 0, data: new Int32Array(data.length) };
       this.groups.set(key, group);
     }
     group.eyes++;
-    const sum = group.data;
-    for (let i = 0; i < sum.length; i++) sum[i]! += data[i]!;
+    addPixels(group.data, data);
   }
 
   /** @throws when nothing was added */
@@ -73,7 +72,16 @@ export class SumOfVersions {
   }
 }
 
-function addTurned({ data, width, height }: PictureSum, sum: Uint32Array, across: boolean, down: boolean): void {
+/** A pixel at a time: the loop takes half as long. */
+function addPixels(sum: Int32Array, data: Uint8Array): void {
+  for (let i = 0; i < sum.length; i += 3) {
+    sum[i]! += data[i]!;
+    sum[i + 1]! += data[i + 1]!;
+    sum[i + 2]! += data[i + 2]!;
+  }
+}
+
+function addTurned({ data, width, height }: PictureSum, sum: Int32Array, across: boolean, down: boolean): void {
   const step = across ? -3 : 3;
   for (let y = 0, to = 0; y < height; y++) {
     let from = ((down ? height - 1 - y : y) * width + (across ? width - 1 : 0)) * 3;
