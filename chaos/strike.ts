@@ -10,6 +10,8 @@ export interface StrikeOptions {
   every: readonly [number, number];
   /** How often each kind comes at most; default: without end. */
   each?: number;
+  /** The share of them, from 0 to 1, that may have come by now, of kinds that come at any stage; default: all. */
+  share?: () => number;
   /** The stage that runs; undefined while nobody knows, and then only what may come always comes. Default: all may come. */
   stage?: () => Stage | undefined;
   /** Told when one has been done. */
@@ -33,7 +35,7 @@ const LOOK_MS = 100;
 export async function strike<Target>(
   target: Target,
   harms: readonly Harm<Target>[],
-  { random, every, each = Number.POSITIVE_INFINITY, stage, onStrike, onOver }: StrikeOptions,
+  { random, every, each = Number.POSITIVE_INFINITY, share = () => 1, stage, onStrike, onOver }: StrikeOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const times = new Map<Harm<Target>, number>();
@@ -46,6 +48,7 @@ export async function strike<Target>(
     if (signal.aborted || left.length === 0) break;
     const possible = left
       .filter(harm => performance.now() - (last.get(harm) ?? Number.NEGATIVE_INFINITY) >= harm.rest)
+      .filter(harm => harm.stages || timesOf(harm) < each * share())
       .filter(({ stages }) => !stage || !stages || stages.some(one => one === stage()));
     const least = Math.min(...possible.map(timesOf));
     const rare = possible.filter(harm => timesOf(harm) === least);

@@ -78,6 +78,8 @@ function createAttack(folder: Awaited<ReturnType<typeof chaosFolder>>, times: nu
           random: new Random(Date.now()),
           every: EVERY,
           each: times,
+          // Half of them are for the training, which has the most to lose.
+          share: () => ((seen?.stages.train.state ?? 'waiting') === 'waiting' ? 0.5 : 1),
           stage: () => STAGES.find(stage => seen?.stages[stage].state === 'running'),
           onStrike(kill) {
             folder.remember(kill);

@@ -3,6 +3,9 @@
 /** Seconds since the start, `o` for output, what was written. */
 type CastEvent = [at: number, kind: string, data: string];
 
+/** The cursor is hidden before each picture, drawn or not: nothing happens then. */
+const HIDE = '\x1b[?25l';
+
 export interface Shortening {
   /** Length that the recording gets, in seconds. */
   seconds: number;
@@ -15,7 +18,9 @@ export interface Shortening {
 /** @throws Error when the text is not a recording with output */
 export function shorten(cast: string, { seconds, pause, replace }: Shortening): string {
   const [header, ...lines] = cast.split('\n').filter(Boolean);
-  const events = lines.map(line => JSON.parse(line) as CastEvent);
+  const events = lines
+    .map(line => JSON.parse(line) as CastEvent)
+    .filter(([, , data]) => data.replaceAll(HIDE, '') !== '');
   if (header === undefined || events.length === 0) throw new Error('Expected a recording with output, got none');
   let before = 0;
   let now = 0;

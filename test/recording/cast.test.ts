@@ -6,7 +6,7 @@ const cast = (...events: [number, string][]) =>
   `${['{"version": 2}', ...events.map(([at, data]) => JSON.stringify([at, 'o', data]))].join('\n')}\n`;
 
 test('pauses are cut first, then all of it is made as long as asked', () => {
-  const recorded = cast([0, 'a'], [1, 'b'], [101, 'c'], [102, 'd']);
+  const recorded = cast([0, 'a'], [1, 'b'], [50, '\x1b[?25l'], [101, 'c'], [102, 'd']);
   expect(shorten(recorded, { seconds: 100, pause: 2, replace: {} })).toBe(cast([0, 'a'], [1, 'b'], [3, 'c'], [4, 'd']));
   expect(shorten(recorded, { seconds: 2, pause: 2, replace: {} })).toBe(
     cast([0, 'a'], [0.5, 'b'], [1.5, 'c'], [2, 'd']),
