@@ -12,6 +12,8 @@ export interface StrikeOptions {
   each?: number;
   /** The share of them, from 0 to 1, that may have come by now, of kinds that come at any stage; default: all. */
   share?: () => number;
+  /** Whether the run has come far enough since the last; default: always. */
+  due?: () => boolean;
   /** The stage that runs; undefined while nobody knows, and then only what may come always comes. Default: all may come. */
   stage?: () => Stage | undefined;
   /** Told when one has been done. */
@@ -35,7 +37,7 @@ const LOOK_MS = 100;
 export async function strike<Target>(
   target: Target,
   harms: readonly Harm<Target>[],
-  { random, every, each = Number.POSITIVE_INFINITY, share = () => 1, stage, onStrike, onOver }: StrikeOptions,
+  { random, every, each = Number.POSITIVE_INFINITY, share = () => 1, due, stage, onStrike, onOver }: StrikeOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const times = new Map<Harm<Target>, number>();
@@ -46,6 +48,7 @@ export async function strike<Target>(
     await sleep(random.between(...every), undefined, { signal }).catch(() => {});
     const left = harms.filter(harm => timesOf(harm) < each);
     if (signal.aborted || left.length === 0) break;
+    if (due && !due()) continue;
     const possible = left
       .filter(harm => performance.now() - (last.get(harm) ?? Number.NEGATIVE_INFINITY) >= harm.rest)
       .filter(harm => harm.stages || timesOf(harm) < each * share())

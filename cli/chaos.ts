@@ -63,6 +63,9 @@ export async function chaos(options: RunOptions): Promise<number> {
 
 function createAttack(folder: Awaited<ReturnType<typeof chaosFolder>>, times: number): Attack {
   let seen: Progress | undefined;
+  let trained = 0;
+  /** Epochs, over all splits, between two kills. */
+  const apart = () => Math.floor((seen?.stages.train.of ?? 0) / (KILLS.length * times));
   const began = () => seen?.stages.download.startedAt ?? Date.now();
   return {
     see(progress) {
@@ -80,8 +83,11 @@ function createAttack(folder: Awaited<ReturnType<typeof chaosFolder>>, times: nu
           each: times,
           // Half of them are for the training, which has the most to lose.
           share: () => ((seen?.stages.train.state ?? 'waiting') === 'waiting' ? 0.5 : 1),
+          // So that the training's are spread over all of it, however fast it is.
+          due: () => seen?.stages.train.state !== 'running' || seen.stages.train.done - trained >= apart(),
           stage: () => STAGES.find(stage => seen?.stages[stage].state === 'running'),
           onStrike(kill) {
+            trained = seen?.stages.train.done ?? 0;
             folder.remember(kill);
             say(killedLine(kill));
           },

@@ -4,6 +4,8 @@ import { createLogUpdate } from 'log-update';
 
 export interface Console {
   readonly terminal: boolean;
+  /** Of the terminal; undefined where there is none. */
+  readonly columns: number | undefined;
   /** A line that stays. */
   line(text?: string): void;
   /** Lines that the next call replaces; nothing where output is no terminal. */
@@ -18,6 +20,9 @@ export function createConsole(stream: NodeJS.WriteStream = process.stdout): Cons
   let rows = 0;
   return {
     terminal,
+    get columns() {
+      return terminal ? stream.columns : undefined;
+    },
     line(text = '') {
       if (terminal) update.clear();
       stream.write(`${text}\n`);

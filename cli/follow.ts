@@ -66,7 +66,7 @@ export async function follow({
       const live = running ? await readLive(client, run).catch(() => NOTHING) : NOTHING;
       if (progress) {
         onProgress?.(progress);
-        view = { progress, live, now: Date.now() };
+        view = { progress, live, now: Date.now(), columns: screen.columns };
         if (screen.terminal) {
           draw();
         } else {

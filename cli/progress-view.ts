@@ -13,6 +13,8 @@ export interface View {
   live: Live;
   /** Milliseconds since the epoch. */
   now: number;
+  /** Of the terminal: what is longer of a failure is left out. Default: much. */
+  columns?: number | undefined;
 }
 
 const BAR = 24;
@@ -30,7 +32,8 @@ export function progressLines(view: View): string[] {
     }
   }
   for (const trouble of view.live.troubles.slice(0, 3)) {
-    lines.push(colors.yellow(`  ! ${trouble.activity}, try ${trouble.attempt}: ${trouble.message.slice(0, 150)}`));
+    const line = `  ! ${trouble.activity}, try ${trouble.attempt}: ${trouble.message}`;
+    lines.push(colors.yellow(cut(line, Math.min(view.columns ?? 180, 180))));
   }
   const { budget } = view.progress;
   if (budget)
@@ -155,6 +158,10 @@ function symbol(s: StageProgress): string {
     default:
       return colors.dim('○');
   }
+}
+
+function cut(text: string, columns: number): string {
+  return text.length < columns ? text : `${text.slice(0, columns - 2)}…`;
 }
 
 function sum(values: number[]): number {

@@ -202,6 +202,15 @@ test('a picture that has grown in the middle is drawn whole', () => {
   expect(stripVTControlCharacters(written.at(-1)!)).toBe('first\nnew\nlast\n');
 });
 
+test('a failure takes one line of the terminal', () => {
+  const message = `Expected caffe to end well, got SIGKILL: ${'x'.repeat(200)}`;
+  const live: Live = { ...QUIET, troubles: [{ activity: 'trainSegment', attempt: 2, message }] };
+  const lines = progressLines({ progress: initialProgress('demo', STAGES), live, now: 0, columns: 60 });
+  const shown = stripVTControlCharacters(lines.at(-1)!);
+  expect(shown).toMatch(/^ {2}! trainSegment, try 2: Expected caffe to end well.*…$/);
+  expect(shown.length).toBeLessThan(60);
+});
+
 describe('kills', () => {
   const at = (seconds: number, name: string, away: number | null): Strike => ({
     ...{ name: `kill -9 of ${name}`, pids: [7], at: seconds * 1000, away },
