@@ -178,6 +178,25 @@ program
   });
 
 program
+  .command('explain')
+  .description(
+    "one eye's way through a run: bytes, crop, fold, the four predictions by epoch, their shares in the stage, and what the networks look at",
+  )
+  .argument('<image>', 'an eye of the run, e.g. 10_left')
+  .option('--run <run>', 'a workflow id, or the out folder of a run (default: the run of --out)')
+  .option('--to <dir>', 'compute an occlusion map of each split, and write <image>.png and <image>.json there')
+  .option('--json', 'as JSON')
+  .option('--patch <pixels>', "diameter of what is covered at a time (default: a twelfth of the pictures' side)", count)
+  .option('--grid <n>', 'places a row, and rows (default: twice as many as fit side by side)', count)
+  .option('--store <url>', 'where its artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
+  .option('--out <dir>', 'the folder of a run on this machine', './run')
+  .addHelpText('after', '\nExample:\n  retinopathy explain 10_left --run ./run --to ./explained')
+  .action(async (image, options) => {
+    const { explain } = await import('./explain.ts');
+    process.exitCode = await explain(image, options);
+  });
+
+program
   .command('fork')
   .description(
     'a new run that shares all with another up to the end of an epoch of a split, and trains that with other settings',

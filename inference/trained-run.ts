@@ -45,7 +45,7 @@ export interface TrainedRun {
 export async function readTrainedRun(store: ArtifactStore, record: RunRecord): Promise<TrainedRun> {
   const { run, input } = record;
   const heads = input.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
-  const names = ['prepare', 'label', ...heads.map(trainingName), 'regress'];
+  const names = ['download', 'prepare', 'label', ...heads.map(trainingName), 'regress'];
   const prefixes = Object.fromEntries(names.map(name => [name, prefixOf(record, name)]));
   const metrics = await getJson<Metrics>(store, `${runFolder(run)}/report/metrics.json`);
   if (metrics === undefined) {
@@ -60,6 +60,14 @@ export async function readTrainedRun(store: ArtifactStore, record: RunRecord): P
 /** Whether this release prepares a photograph as the run's were. */
 export function isPreparedAlike({ preparedBy }: Pick<TrainedRun, 'preparedBy'>): boolean {
   return preparedBy === RECIPES.prepare;
+}
+
+/** What the training of a network was asked for. */
+export function trainingArgsOf(
+  { run, input: { training, images }, prefixes }: Pick<TrainedRun, 'run' | 'input' | 'prefixes'>,
+  { name, heads }: Pick<TrainedNetwork, 'name' | 'heads'>,
+): TrainingArgs {
+  return { run, name, heads, label: prefixes.label!, training, images };
 }
 
 function prefixOf({ run, stages }: RunRecord, name: string): string {
@@ -77,8 +85,7 @@ async function readNetwork(
   heads: number[],
 ): Promise<TrainedNetwork> {
   const name = trainingName(heads);
-  const { training, images } = input;
-  const args: TrainingArgs = { run, name, heads, label: prefixes.label!, training, images };
+  const args = trainingArgsOf({ run, input, prefixes }, { name, heads });
   const { epoch, snapshot } = await findSnapshot({ store }, { ...args, train: prefixes[name]! });
   const weights = (await readSegment(store, snapshot))!.model;
   return { name, heads, inputs: await readInputs(store, args), epoch, snapshot, weights };

@@ -171,6 +171,22 @@ function beforeVessels(lesions: Lesions, palette: Palette, random: Random): stri
   );
 }
 
+/** What is in an eye, and where, before any of it is painted. */
+export interface Layout {
+  view: View;
+  tree: { arteries: Vessel[]; veins: Vessel[] };
+  lesions: Lesions;
+}
+
+/** @param random of this eye: the same state gives the same eye */
+export function layOutEye(random: Random, patient: Patient, eye: EyePlan): Layout {
+  const view = frameEye(random, patient, eye);
+  const beading = eye.severity > 2.7 ? Math.min(1, (eye.severity - 2.7) * 0.6) * random.next() : 0;
+  const tree = growVessels(random, view.anatomy, { tortuosity: patient.tortuosity, beading });
+  const lesions = makeLesions(random, view.anatomy, { ...eye, exudative: patient.exudative }, view.down);
+  return { view, tree, lesions };
+}
+
 /**
  * The eye as an SVG of the camera's frame, filled beyond the lit circle.
  * @param random of this eye; the same state gives the same drawing
@@ -178,11 +194,9 @@ function beforeVessels(lesions: Lesions, palette: Palette, random: Random): stri
 export function drawEye(random: Random, patient: Patient, eye: EyePlan): string {
   const { width, height } = patient.camera;
   const palette = paletteOf(patient.pigment);
-  const { anatomy, transform, down } = frameEye(random, patient, eye);
+  const { view, tree, lesions } = layOutEye(random, patient, eye);
+  const { anatomy, transform } = view;
   const { fovea, disc: at, discToFovea: d } = anatomy;
-  const beading = eye.severity > 2.7 ? Math.min(1, (eye.severity - 2.7) * 0.6) * random.next() : 0;
-  const tree = growVessels(random, anatomy, { tortuosity: patient.tortuosity, beading });
-  const lesions = makeLesions(random, anatomy, { ...eye, exudative: patient.exudative }, down);
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><defs>${gradients(random, palette)}</defs>` +
     `<rect width="100%" height="100%" fill="${rgb(palette.retina)}"/><g transform="${transform}">` +

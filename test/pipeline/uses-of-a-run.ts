@@ -3,18 +3,23 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { parsePredictions } from '../../activities/regression/tables.ts';
+import { readOutput } from '../../activities/regression/stored-files.ts';
+import { parseFolds, parsePredictions } from '../../activities/regression/tables.ts';
 import { readRecord } from '../../activities/run/records.ts';
 import { OPENCV } from '../../bench/prepare/clients.ts';
 import { pythonWith } from '../../bootstrap/python-environment.ts';
 import type { Embedded } from '../../cli/embedded.ts';
 import { exportModel } from '../../cli/export.ts';
 import type { ExpectedEye } from '../../inference/bundle/test-eyes.ts';
+import { explainEye } from '../../inference/explain/explain-eye.ts';
+import { finalStageOf } from '../../inference/explain/final-stage.ts';
 import { predictPhotographs } from '../../inference/predict.ts';
 import { readTrainedRun } from '../../inference/trained-run.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { runChild } from '../../system/child-process.ts';
+import { type Explained, expectInArtifacts } from '../inference/explained.ts';
 import { readPhotographs } from '../scoring/own-pictures.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type HelpExample, helpExamples, retinopathyIn, runExample } from '../support/help-examples.ts';
@@ -64,6 +69,7 @@ export function describeUses(finished: () => Promise<FinishedRun>): void {
         'dr-2026-12': `${at.run}-again`,
         '127.0.0.1:7233': at.embedded.address,
         '10m': '1s',
+        'explain 10_left': `explain ${[...own.keys()][0]}`,
         '--from-epoch 12': '--from-epoch 1 --train-again',
       };
       const env = { TEMPORAL_ADDRESS: at.embedded.address };
@@ -129,7 +135,49 @@ export function describeUses(finished: () => Promise<FinishedRun>): void {
           .map(p => p.toFixed(4)),
       );
       expect(Math.abs(values[2]![4]! - known.get(other)![4]!)).toBeGreaterThan(1e-4);
+
+      const trained = await readTrainedRun(at.store, (await readRecord(at.store, run))!);
+      const { fellow, features, intercept, ...final } = await finalStageOf(at.store, trained, left, async () => []);
+      expect([fellow, numbers(final)]).toEqual([right, known.get(left)]);
+      expect(features.filter(({ name }) => name.startsWith('fellow.')).map(({ value }) => value)).toEqual(
+        known.get(right)!.slice(0, 4),
+      );
+      expect(features.reduce((sum, { share }) => sum + share, intercept)).toBeCloseTo(final.expected, 12);
     }, 120_000);
+
+    test('every figure of explain is found again in the artifacts', async () => {
+      const [image] = [...own.keys()] as [string];
+      const said = JSON.parse(await readFile(join(at.folder, 'explained', `${image}.json`), 'utf8')) as Explained;
+      await expectInArtifacts(at, image, said);
+      expect([...said.final.p, said.final.expected, said.final.predicted]).toEqual(own.get(image));
+      expect(said.final.from).toBe('stored');
+      for (const { k, best, epochs } of said.splits) {
+        expect(Math.abs(epochs[best - 1]!.p! - said.final.p[k]!)).toBeLessThan(1e-4);
+      }
+      const picture = await sharp(join(at.folder, 'explained', `${image}.png`)).metadata();
+      expect(picture.width).toBeGreaterThan(1000);
+      for (const map of said.occlusion!.maps) expect(map.largestFall + map.largestRise).toBeGreaterThan(0);
+    }, 60_000);
+
+    test('an eye of the training fold is explained by what the networks say now; another name is refused', async () => {
+      const trained = await readTrainedRun(at.store, (await readRecord(at.store, at.run))!);
+      const folds = parseFolds(await readOutput(at.store, trained.prefixes.label!, 'folds.csv'));
+      const { image } = folds.find(({ fold }) => fold === 'train')!;
+      const job = {
+        ...{ store: at.store, trained, caffe: await testCaffe(), scratch: at.folder, occlusion: null },
+        ...{ signal: new AbortController().signal, onProgress: () => {} },
+      };
+      const { way, ...explanation } = await explainEye({ ...job, image });
+      const said = { ...way, ...explanation, occlusion: null };
+      await expectInArtifacts(at, image, said);
+      expect(said.final.from).toBe('scored now');
+      for (const { k, best, epochs } of said.splits) {
+        expect(epochs[best - 1]!.p).toBeCloseTo(said.final.p[k]!, 5);
+      }
+      await expect(explainEye({ ...job, image: '9999_left' })).rejects.toThrow(
+        /^Expected an eye of run .*, as \d+_\w+, got 9999_left: it is not in its archive$/,
+      );
+    }, 60_000);
 
     test('a run that was steered by hand is found by its weights as well', async () => {
       const record = (await readRecord(at.store, `${at.run}-steered`))!;
