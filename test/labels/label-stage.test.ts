@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { CancelledFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLabelActivities } from '../../activities/labels/index.ts';
 import type { DatabasePlan } from '../../activities/labels/plan.ts';
@@ -98,6 +100,15 @@ describe('the mean picture', () => {
       ...{ prefix: LABEL, prepare: PREPARE, plan: stage.assigned.plan, name: first.name, images, training },
     });
     expect(again).toMatchObject({ database: first.database, mean: { key: `${LABEL}/train-00.mean.binaryproto` } });
+  });
+
+  test('is not gone on with after a cancellation', async () => {
+    const { sumPictures } = createLabelActivities(services);
+    const environment = new MockActivityEnvironment();
+    environment.cancel();
+    const part = { prefix: 'stages/label/cancelled', prepare: PREPARE, plan: stage.assigned.plan, part: 0, parts: 1 };
+    await expect(runActivity(sumPictures, part, environment)).rejects.toThrow(CancelledFailure);
+    expect(await services.store.head('stages/label/cancelled/sum-00.json')).toBeUndefined();
   });
 
   test('of pictures that cannot be read is refused by the name of the first', async () => {
