@@ -42,7 +42,7 @@ export function survivedLines({ kills, harmed, calm, compared, sha256 }: Survive
   });
   const took = (work: Survived['calm']) => duration(Object.values(work.seconds).reduce((all, each) => all + each, 0));
   const cost = [
-    ['all stages', took(harmed), took(calm)],
+    ['stages, summed', took(harmed), took(calm)],
     ['segments trained', whole(harmed.segmentsTrained), whole(calm.segmentsTrained)],
     ['segments begun in vain', whole(harmed.segmentsRepeated), whole(calm.segmentsRepeated)],
     ['iterations done again', whole(harmed.iterationsLost), whole(calm.iterationsLost)],
