@@ -5,21 +5,18 @@ import colors from 'picocolors';
 import { readRecord } from '../activities/run/records.ts';
 import { differences } from '../config/differences.ts';
 import type { PipelineInput } from '../config/input.ts';
-import { watchParents } from '../system/parent-watch.ts';
 import { temporalService, unreachable } from '../workers/connection.ts';
 import { splitLabel, TASK_QUEUE } from '../workflows/names.ts';
 import type { retinopathyPipeline } from '../workflows/retinopathy-pipeline.ts';
 import { type ChosenRun, chooseRun } from './choose-run.ts';
 import { type Console, createConsole } from './console.ts';
 import { copyReport } from './copy-report.ts';
-import type { Embedded } from './embedded.ts';
 import { openExecution, resultOf, runId, workflowCode } from './execution.ts';
 import { follow } from './follow.ts';
 import { type EpochsAgain, epochsToTrainAgain, type ForkRequest, inputOfFork } from './fork-plan.ts';
 import { counted } from './format.ts';
-import { openOutFolder, readOutState } from './out-folder.ts';
-import { startUp } from './start-up.ts';
-import { Stopped, stopSignal } from './stop-signal.ts';
+import { readOutState } from './out-folder.ts';
+import { session } from './session.ts';
 import { UserError } from './user-error.ts';
 
 export interface ForkOptions extends ForkRequest {
@@ -110,24 +107,19 @@ async function runHere(
   folder: string,
   options: ForkOptions,
 ): Promise<number> {
-  const out = await openOutFolder(folder);
-  const stop = stopSignal();
-  const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
-  const following = new AbortController();
-  let followed: Promise<void> = Promise.resolve();
-  let embedded: Embedded | undefined;
-  try {
+  return session({ screen, folder }, async session => {
+    const { out, signal } = session;
     const store = artifacts.url;
-    embedded = await stop.race(startUp({ screen, out, store, port: options.port, uiPort: options.uiPort }));
+    const embedded = await session.start({ store, port: options.port, uiPort: options.uiPort });
     const { client } = embedded;
-    await stop.race(embedded.startWorkers(['workflow', 'cpu', 'gpu']));
-    const { handle, notes } = await stop.race(openExecution(client, { ...plan, store, code: await workflowCode() }));
+    const code = await workflowCode();
+    const { handle, notes } = await session.race(openExecution(client, { ...plan, store, code }));
     for (const note of notes) screen.line(colors.yellow(`  ${note}`));
     screen.line(`  ${colors.bold(plan.run)}: ${summaryOf(from, options)}`);
     screen.line(`  Web UI  ${colors.cyan(`${embedded.uiUrl}/namespaces/default/workflows/${plan.run}`)}\n`);
-    followed = follow({ client, handle, run: plan.run, screen, out: out.path, signal: following.signal });
-    await stop.race(Promise.race([embedded.broken, followed]));
-    const { report } = await stop.race(resultOf(handle));
+    const followed = session.beside(follow({ client, handle, run: plan.run, screen, out: out.path, signal }));
+    await session.race(Promise.race([embedded.broken, followed]));
+    const { report } = await session.race(resultOf(handle));
     if (report !== null) {
       const to = join(out.path, plan.run);
       await copyReport(artifacts, report, to);
@@ -135,21 +127,7 @@ async function runHere(
       screen.line(`  Compare  ${comparison(from, plan.run, store)}`);
     }
     return 0;
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    screen.settle();
-    screen.line(`\n  Paused, not cancelled (${error.message}).`);
-    screen.line(`  Go on:   the same command again: finished work is not done twice`);
-    return error.exitCode;
-  } finally {
-    orphaned.stop();
-    following.abort();
-    await followed.catch(() => {});
-    screen.settle();
-    await embedded?.stop();
-    out.release();
-    stop.release();
-  }
+  });
 }
 
 function summaryOf(from: string, { split, fromEpoch, set }: ForkRequest): string {

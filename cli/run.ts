@@ -8,7 +8,6 @@ import { STAGES } from '../config/stages.ts';
 import { runFolder } from '../storage/key-names.ts';
 import { openStore } from '../storage/open.ts';
 import type { ArtifactStore } from '../storage/store.ts';
-import { watchParents } from '../system/parent-watch.ts';
 import type { Progress } from '../workflows/progress.ts';
 import type { PipelineResult } from '../workflows/retinopathy-pipeline.ts';
 import { type Console, createConsole } from './console.ts';
@@ -18,11 +17,11 @@ import { type Execution, openExecution, resultOf, runId, workflowCode } from './
 import { follow } from './follow.ts';
 import { duration } from './format.ts';
 import { keepReport } from './live-report.ts';
-import { type OutFolder, openOutFolder } from './out-folder.ts';
+import type { OutFolder } from './out-folder.ts';
 import { inputOf, type RunOptions } from './run-options.ts';
+import { session } from './session.ts';
 import { checkRoom, checkSource, roomHere } from './source-check.ts';
-import { startUp } from './start-up.ts';
-import { Stopped, stopSignal } from './stop-signal.ts';
+import { Stopped } from './stop-signal.ts';
 import { checkStore, chooseStore } from './store-choice.ts';
 import { type SummaryMetrics, summaryLines } from './summary.ts';
 
@@ -52,75 +51,55 @@ export async function run(options: RunOptions, { attack, brief = false }: RunHoo
   const screen = createConsole();
   const input = await inputOf(options);
   const wanted = await checkSource(input);
-  const out = await openOutFolder(options.out);
-  const stop = stopSignal();
-  const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
-  const following = new AbortController();
-  const attacking = new AbortController();
-  let followed: Promise<void> = Promise.resolve();
-  let kept: Promise<void> = Promise.resolve();
-  let attacked: Promise<void> = Promise.resolve();
-  let embedded: Embedded | undefined;
-  try {
+  return session({ screen, folder: options.out, discardable: true }, async session => {
+    const { out, signal } = session;
     const last = await out.readState();
     const store = await chooseStore(options, out, last);
     // A run that has begun has taken its room already.
     if (!last) await checkRoom(out.path, roomHere(wanted, store));
     const artifacts = await openStore(store);
-    await stop.race(checkStore(artifacts));
+    await session.race(checkStore(artifacts));
     const plan = { run: runId(input), input, store, code: await workflowCode() };
     await out.writeState({ run: plan.run, store });
 
     const { port, uiPort } = options;
-    embedded = await stop.race(startUp({ screen, out, store, port, uiPort, expectKills: attack !== undefined }));
+    const embedded = await session.start({ store, port, uiPort, expectKills: attack !== undefined });
     const { client } = embedded;
-    await stop.race(embedded.startWorkers(['workflow', 'cpu', 'gpu']));
-
-    const execution = await stop.race(openExecution(client, plan));
+    const execution = await session.race(openExecution(client, plan));
     greet(screen, execution, embedded, out, plan.run);
 
     const { handle } = execution;
-    const { signal } = following;
     const seeing = attack && { onProgress: attack.see, below: attack.lines };
-    followed = follow({ client, handle, run: plan.run, screen, out: out.path, signal, ...seeing });
-    if (execution.how !== 'finished') attacked = attack?.on(embedded, screen, attacking.signal) ?? attacked;
-    attacked.catch(() => {});
-    kept = keepReport(artifacts, `${runFolder(plan.run)}/report/`, out.report, signal);
-    await stop.race(Promise.race([embedded.broken, followed]));
+    const followed = session.beside(
+      follow({ client, handle, run: plan.run, screen, out: out.path, signal, ...seeing }),
+    );
+    const attacking = new AbortController();
+    const attacked =
+      attack && execution.how !== 'finished'
+        ? session.beside(attack.on(embedded, screen, AbortSignal.any([signal, attacking.signal])))
+        : undefined;
+    const keeping = new AbortController();
+    const folder = `${runFolder(plan.run)}/report/`;
+    const kept = session.beside(keepReport(artifacts, folder, out.report, AbortSignal.any([signal, keeping.signal])));
+    await session.race(Promise.race([embedded.broken, followed]));
     // Nothing is killed that the end still needs.
     attacking.abort();
     await attacked;
-    const result = await stop.race(resultOf(handle));
+    const result = await session.race(resultOf(handle));
     // Two that copy the same file would meet.
-    following.abort();
+    keeping.abort();
     await kept;
     await farewell(screen, artifacts, result, out, input, started, brief);
 
     if (options.keep ?? screen.terminal) {
       await embedded.stopWorkers(['cpu', 'gpu']);
       screen.line(`\n  The Web UI stays at ${colors.cyan(embedded.uiUrl)} until Ctrl-C.`);
-      await stop.race(embedded.broken).catch(error => {
+      await session.race(embedded.broken).catch(error => {
         if (!(error instanceof Stopped)) throw error;
       });
     }
     return 0;
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    screen.settle();
-    screen.line(`\n  Paused, not cancelled (${error.message}).`);
-    screen.line(`  Go on:   the same command again: finished work is not done twice`);
-    screen.line(`  Discard: rm -r ${out.path}`);
-    return error.exitCode;
-  } finally {
-    orphaned.stop();
-    following.abort();
-    attacking.abort();
-    await Promise.all([followed.catch(() => {}), attacked.catch(() => {}), kept]);
-    screen.settle();
-    await embedded?.stop();
-    out.release();
-    stop.release();
-  }
+  });
 }
 
 function greet(screen: Console, execution: Execution, embedded: Embedded, out: OutFolder, run: string): void {

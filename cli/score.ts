@@ -5,19 +5,16 @@ import { readRecord } from '../activities/run/records.ts';
 import { inputForScoring } from '../config/archive-to-score.ts';
 import { resolveInput } from '../config/resolve.ts';
 import { openStore } from '../storage/open.ts';
-import { watchParents } from '../system/parent-watch.ts';
 import type { ScoreArchiveArgs } from '../workflows/score-archive.ts';
 import { createConsole } from './console.ts';
 import { copyReport } from './copy-report.ts';
-import type { Embedded } from './embedded.ts';
 import { workflowCode } from './execution.ts';
 import { whole } from './format.ts';
-import { openOutFolder, readOutState } from './out-folder.ts';
+import { readOutState } from './out-folder.ts';
 import { sourceOf } from './run-options.ts';
 import { followScoring, openScoring } from './scoring-execution.ts';
+import { session } from './session.ts';
 import { checkSource } from './source-check.ts';
-import { startUp } from './start-up.ts';
-import { Stopped, stopSignal } from './stop-signal.ts';
 import { checkStore, chooseStore } from './store-choice.ts';
 import { UserError } from './user-error.ts';
 
@@ -63,43 +60,23 @@ export async function score(archive: string, options: ScoreOptions): Promise<num
   }
   await checkSource(asInput(() => resolveInput(inputForScoring(record.input, request))));
 
-  const out = await openOutFolder(options.out);
-  const stop = stopSignal();
-  const orphaned = await watchParents(reason => stop.trigger(new Stopped(reason, 129)));
-  const following = new AbortController();
-  let embedded: Embedded | undefined;
-  try {
-    await stop.race(checkStore(artifacts));
-    embedded = await stop.race(startUp({ screen, out, store, port: options.port, uiPort: options.uiPort }));
-    await stop.race(embedded.startWorkers(['workflow', 'cpu', 'gpu']));
+  return session({ screen, folder: options.out }, async session => {
+    await session.race(checkStore(artifacts));
+    const embedded = await session.start({ store, port: options.port, uiPort: options.uiPort });
+    const { client } = embedded;
     const id = `${run}-${name}`;
-    const handle = await stop.race(openScoring(embedded.client, id, { request, store, code: await workflowCode() }));
+    const handle = await session.race(openScoring(client, id, { request, store, code: await workflowCode() }));
     screen.line(`  ${colors.bold(`${name}.zip`)} by the networks of ${run}`);
     screen.line(`  Web UI  ${colors.cyan(`${embedded.uiUrl}/namespaces/default/workflows/${id}`)}\n`);
-    const followed = followScoring(embedded.client, handle, screen, following.signal);
-    // The race may be lost by it.
-    followed.catch(() => {});
-    const { folder, counts } = await stop.race(Promise.race([embedded.broken, followed]));
-    const to = join(out.path, name);
+    const followed = session.beside(followScoring(client, handle, screen, session.signal));
+    const { folder, counts } = await session.race(Promise.race([embedded.broken, followed]));
+    const to = join(session.out.path, name);
     await copyReport(artifacts, folder, to);
     for (const line of submissionLines(counts)) screen.line(line);
     screen.line(`\n  ${colors.cyan(join(to, 'submission.csv'))}`);
     screen.line(`  Hand it in: retinopathy submit ${join(to, 'submission.csv')} --message '…'`);
     return 0;
-  } catch (error) {
-    if (!(error instanceof Stopped)) throw error;
-    screen.settle();
-    screen.line(`\n  Paused, not cancelled (${error.message}).`);
-    screen.line(`  Go on:   the same command again: finished work is not done twice`);
-    return error.exitCode;
-  } finally {
-    orphaned.stop();
-    following.abort();
-    screen.settle();
-    await embedded?.stop();
-    out.release();
-    stop.release();
-  }
+  });
 }
 
 /** What the submission says, and of which pictures no network could say it. */
