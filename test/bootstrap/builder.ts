@@ -1,17 +1,22 @@
-/** A process that wants `<cache>/tool`: `builder.ts <cache> <milliseconds it takes to make>`. */
+/** A process that wants `<cache>/tool`, and makes it as soon as there is `<cache>/go`: `builder.ts <cache>`. */
 import { access, appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildOnce } from '../../bootstrap/cache.ts';
 
-const [cache = '', ms] = process.argv.slice(2);
+const [cache = ''] = process.argv.slice(2);
+const isThere = (file: string) =>
+  access(join(cache, file)).then(
+    () => true,
+    () => false,
+  );
 const folder = await buildOnce({
   cache,
   name: 'tool',
   fault: async () => null,
   async make(part) {
     await writeFile(join(part, 'first'), '');
-    await sleep(Number(ms));
+    while (!(await isThere('go'))) await sleep(20);
     await writeFile(join(part, 'last'), '');
     await appendFile(join(cache, 'made'), 'made\n');
   },
