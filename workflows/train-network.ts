@@ -114,6 +114,8 @@ export async function trainNetwork(args: TrainArgs = {}): Promise<TrainResult> {
       if (!journey.goesOn()) break;
     }
     await mayGoOn();
+    // Or while it was paused.
+    if (!journey.goesOn() && patched('stopped-while-paused')) break;
     const { segment, epoch, last } = journey.next();
     const [keep, drop] = [journey.toKeep(), journey.toDrop()];
     // What is done already answers at once.
