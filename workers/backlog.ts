@@ -9,6 +9,8 @@ import { measureQueue } from '../activities/measures.ts';
 import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
 
 const EVERY_MS = 30_000;
+/** A worker that has just started does not poll yet, and would say that nobody does. */
+const FIRST_MS = 5_000;
 /** Of a poll that has ended: longer than one lasts, shorter than the server remembers who asked. */
 const POLLED_WITHIN_MS = 90_000;
 /** `TASK_QUEUE_TYPE_WORKFLOW`, `TASK_QUEUE_TYPE_ACTIVITY` */
@@ -44,7 +46,9 @@ export function measureBacklog(
       silent = true;
     }
   };
-  void look();
-  const timer = setInterval(look, EVERY_MS);
-  return () => clearInterval(timer);
+  let timer = setTimeout(function again() {
+    void look();
+    timer = setTimeout(again, EVERY_MS);
+  }, FIRST_MS);
+  return () => clearTimeout(timer);
 }
