@@ -24,17 +24,19 @@ case $command in
     container=$state/$name
     mkdir "$container"
     printf %s "$labels" > "$container/labels"
-    : > "$container/log"
+    # Beside it: what a command says at its very end is read when the container is gone.
+    : > "$container.log"
     echo "$@" >> "$state/../ran"
     # shellcheck disable=SC2016,SC2086
     setsid env -i $variables sh -c '
       container=$1 && cd "$2" && shift 2
       echo $$ > "$container/pid"
-      "$@" >> "$container/log" 2>&1
+      "$@" >> "$container.log" 2>&1
       echo $? > "$container.code"
       rm -r "$container"
     ' sh "$container" "$workdir" "$@" < /dev/null > /dev/null 2>&1 &
-    tail -n +1 -s 0.1 -f --pid=$! "$container/log" >&2
+    tail -n +1 -s 0.1 -f --pid=$! "$container.log" >&2
+    rm "$container.log"
     code=$(cat "$container.code") && rm "$container.code" && exit "$code"
     ;;
   ps)

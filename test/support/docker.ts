@@ -21,7 +21,8 @@ export async function standInDocker(folder: string): Promise<StandInDocker> {
   await copyFile(fileURLToPath(new URL('docker.sh', import.meta.url)), docker);
   await mkdir(join(folder, 'containers'));
   const state = join(folder, 'containers');
-  const names = async () => (await readdir(state)).filter(name => !name.endsWith('.code'));
+  const names = async () =>
+    (await readdir(state, { withFileTypes: true })).filter(entry => entry.isDirectory()).map(({ name }) => name);
   return {
     caffe: `${docker} run --gpus all some/image ${join(await caffePrograms(join(folder, 'image')), 'caffe')}`,
     ran: async () => (await readFile(join(folder, 'ran'), 'utf8')).trim().split('\n'),

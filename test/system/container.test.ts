@@ -37,7 +37,6 @@ test('is gone when the command was stopped, however it was', async () => {
   const running = runContained(command('sh', '-c', 'echo begun; sleep 1000'), {
     ...{ cwd: folder, owner: join(folder, 'gpu-1'), labels: { 'retinopathy.attempt': '3' } },
     ...{ signal: stop.signal, stopSignal: 'SIGKILL' },
-    onLine: () => stop.abort(),
   });
   await expect.poll(docker.containers).toEqual([
     {
@@ -45,6 +44,7 @@ test('is gone when the command was stopped, however it was', async () => {
       'retinopathy.attempt': '3',
     },
   ]);
+  stop.abort();
   await running;
   expect(await docker.containers()).toEqual([]);
 
