@@ -9,7 +9,7 @@ import { createKaggleClient } from '../activities/download/kaggle-client.ts';
 import { createKaggleSource } from '../activities/download/kaggle-source.ts';
 import { type SubmissionOptions, submitToKaggle } from '../activities/download/kaggle-submission.ts';
 import { imagesOf, parseLabels } from '../activities/download/labels.ts';
-import { KAGGLE, parseBase } from '../activities/download/open-source.ts';
+import { KAGGLE, parseBase, readApi } from '../activities/download/open-source.ts';
 import { downloadSettings } from '../activities/download/settings.ts';
 import { checkNames } from '../activities/scoring/submission.ts';
 import { createConsole } from './console.ts';
@@ -45,7 +45,7 @@ export async function submit(file: string, { message, competition, source }: Sub
   const stop = stopSignal();
   const stopped = new AbortController();
   const line = {
-    base,
+    ...{ base, api: readApi(process.env) },
     competition,
     credentials,
     keptBack: !allowed,
@@ -92,7 +92,7 @@ async function readSubmission(file: string): Promise<{ bytes: Buffer; modified: 
 
 async function checkAgainstSample(file: string, images: string[], line: SubmissionOptions): Promise<void> {
   const { competition, patience, signal } = line;
-  const client = createKaggleClient({ ...line, api: 'rpc' });
+  const client = createKaggleClient(line);
   const listed = (await client.list(signal)).map(({ name }) => name);
   const sample = [SAMPLE, `${SAMPLE}.zip`].find(name => listed.includes(name));
   if (sample === undefined) {

@@ -44,7 +44,7 @@ export interface KaggleServerOptions {
   /** Checksums in one `x-goog-hash` line or in one for each. Default: joined. */
   hashLines?: 'joined' | 'apart';
   /** Asked at each call of the API; undefined has it answered as it should. */
-  onApiRequest?: (call: { method: string; body: Record<string, unknown> }) => Misbehaviour | undefined;
+  onApiRequest?: (call: ApiCall) => Misbehaviour | undefined;
   /** The same for each request of the storage with a good address. */
   onStorageRequest?: (request: StorageRequest) => Misbehaviour | undefined;
   /** The same for each upload of a submission; what has a status of its own is not taken. */
@@ -91,7 +91,7 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
     if (isStoragePath(url.pathname)) return answerStorage(url, request, response);
     if (isUploadPath(url.pathname)) return answerUpload(url, request, response);
     served.apiCalls += 1;
-    const body = request.method === 'POST' ? await readJson(request) : Object.fromEntries(url.searchParams);
+    const body = request.method === 'POST' ? await readFields(request) : Object.fromEntries(url.searchParams);
     const call = apiCall(request.method ?? 'GET', url.pathname, body);
     const odd = (call && options.onApiRequest?.(call)) ?? {};
     const right = () => (call ? answerApi(call, request, url) : refusal(404, 'Not Found'));
@@ -164,7 +164,9 @@ export async function startKaggleServer(options: KaggleServerOptions): Promise<K
   };
 }
 
-interface ApiCall {
+export interface ApiCall {
+  /** Which of the two APIs was asked. */
+  api: 'rpc' | 'rest';
   method: 'ListDataFiles' | 'DownloadDataFile' | 'IntrospectToken' | SubmissionCall;
   body: Record<string, unknown>;
 }
@@ -173,18 +175,32 @@ const RPC = new RegExp(
   String.raw`^(?:/api)?/v1/(?:competitions\.CompetitionApiService/(ListDataFiles|DownloadDataFile|${SUBMISSION_CALLS.join('|')})|security\.OAuthService/(IntrospectToken))$`,
 );
 
-/** The call behind an address of either API: RPC by POST, or the older REST by GET. */
+/** The call behind an address of either API: RPC by POST, or the older REST by GET, and by POST for a submission. */
 function apiCall(verb: string, path: string, body: Record<string, unknown>): ApiCall | undefined {
   if (verb === 'POST') {
     const method = RPC.exec(path);
-    return method ? { method: (method[1] ?? method[2]) as ApiCall['method'], body } : undefined;
+    return method
+      ? { api: 'rpc', method: (method[1] ?? method[2]) as ApiCall['method'], body }
+      : submissionByForm(path, body);
   }
   const rest = /^\/api\/v1\/competitions\/data\/(list|download)\/([^/]+)(?:\/([^/]+))?$/.exec(path);
   if (verb !== 'GET' || !rest) return undefined;
   const [, what, competitionName, fileName] = rest.map(part => part && decodeURIComponent(part));
   return {
+    api: 'rest',
     method: what === 'list' ? 'ListDataFiles' : 'DownloadDataFile',
     body: { ...body, competitionName, fileName },
+  };
+}
+
+function submissionByForm(path: string, body: Record<string, unknown>): ApiCall | undefined {
+  if (path === '/api/v1/competitions/submission-url') return { api: 'rest', method: 'StartSubmissionUpload', body };
+  const competition = /^\/api\/v1\/competitions\/submissions\/submit\/([^/]+)$/.exec(path)?.[1];
+  if (competition === undefined) return undefined;
+  return {
+    api: 'rest',
+    method: 'CreateSubmission',
+    body: { ...body, competitionName: decodeURIComponent(competition) },
   };
 }
 
@@ -208,9 +224,12 @@ function authorized(header: string | undefined, token: string | null): boolean {
   return basic !== undefined && Buffer.from(basic, 'base64').toString().split(':')[1] === token;
 }
 
-async function readJson(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const body = await readBody(request, MAX_BODY);
-  return body.length === 0 ? {} : (JSON.parse(body.toString()) as Record<string, unknown>);
+/** As the RPC has them, and as the older calls for a submission do: these are forms. */
+async function readFields(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const body = (await readBody(request, MAX_BODY)).toString();
+  if (body === '') return {};
+  const isForm = request.headers['content-type'] === 'application/x-www-form-urlencoded';
+  return isForm ? Object.fromEntries(new URLSearchParams(body)) : (JSON.parse(body) as Record<string, unknown>);
 }
 
 async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {

@@ -2,13 +2,10 @@
 import { finalFailure } from '../failures.ts';
 import type { Credentials } from './credentials.ts';
 import { discard, type Http, type HttpAnswer } from './http.ts';
-import { callKaggle, folderOf, headersFor, readKaggleJson } from './kaggle-call.ts';
+import { callKaggle, headersFor, type KaggleApi, readKaggleJson, restAddress } from './kaggle-call.ts';
 import type { Asked } from './kaggle-errors.ts';
 import { BadAnswer, type Patience, withRetries } from './retries.ts';
 import { parseSignedUrl, type SignedUrl } from './signed-url.ts';
-
-/** `rpc` is what Kaggle's own client speaks today, `rest` what it spoke until 2025. */
-export type KaggleApi = 'rpc' | 'rest';
 
 export interface KaggleClientOptions {
   /** `https://api.kaggle.com`, or a compatible server. */
@@ -53,7 +50,7 @@ export function createKaggleClient(options: KaggleClientOptions): KaggleClient {
 
   async function send(call: Call, signal: AbortSignal): Promise<HttpAnswer> {
     if (options.api === 'rest') {
-      return http.send(restAddress(base, competition, call), { headers: headersFor(credentials), signal });
+      return http.send(addressOf(base, competition, call), { headers: headersFor(credentials), signal });
     }
     const body =
       call.method === 'ListDataFiles'
@@ -112,13 +109,11 @@ export function createKaggleClient(options: KaggleClientOptions): KaggleClient {
   };
 }
 
-function restAddress(base: URL, competition: string, call: Call): URL {
-  const host = base.hostname === 'api.kaggle.com' ? new URL('https://www.kaggle.com') : base;
-  const root = `${folderOf(host)}/api/v1/competitions/data`;
+function addressOf(base: URL, competition: string, call: Call): URL {
   if (call.method === 'DownloadDataFile') {
-    return new URL(`${root}/download/${competition}/${encodeURIComponent(call.fileName)}`, host);
+    return restAddress(base, `data/download/${competition}/${encodeURIComponent(call.fileName)}`);
   }
-  const url = new URL(`${root}/list/${competition}`, host);
+  const url = restAddress(base, `data/list/${competition}`);
   url.searchParams.set('pageSize', String(PAGE_SIZE));
   url.searchParams.set('pageToken', call.pageToken);
   return url;

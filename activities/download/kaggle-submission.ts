@@ -1,12 +1,13 @@
 /** Hands a file in to a competition, as Kaggle's own client does it: an address for the upload, the bytes, and the submission of them. */
 import { finalFailure } from '../failures.ts';
-import { discard, parseRetryAfter, readBody } from './http.ts';
-import { callKaggle, type KaggleLine, readKaggleJson } from './kaggle-call.ts';
+import { discard, type HttpAnswer, parseRetryAfter, readBody } from './http.ts';
+import { callKaggle, type KaggleApi, type KaggleLine, postForm, readKaggleJson } from './kaggle-call.ts';
 import { type Asked, kaggleError } from './kaggle-errors.ts';
 import { BadAnswer, type Patience, Transient, withRetries } from './retries.ts';
 import { parseSignedUrl } from './signed-url.ts';
 
 export interface SubmissionOptions extends KaggleLine {
+  api: KaggleApi;
   competition: string;
   keptBack: boolean;
   patience: Patience;
@@ -32,17 +33,27 @@ export interface Submitted {
 
 const REFUSAL = 64 << 10;
 
+/** Where the older API has the calls; both take a form, and no JSON. */
+const REST = {
+  StartSubmissionUpload: () => 'submission-url',
+  CreateSubmission: (competition: string) => `submissions/submit/${competition}`,
+};
+
 /**
  * Uploads the file and submits it, once: what is repeated after an error is the upload, which counts for nothing by itself.
  * @throws final failures that say what to do; `Unclear` when nobody can say whether it was taken
  */
 export async function submitToKaggle(options: SubmissionOptions, file: FileToSubmit): Promise<Submitted> {
-  const { base, credentials, competition, keptBack, http, patience, signal } = options;
+  const { api, base, credentials, competition, keptBack, http, patience, signal } = options;
   const about: Asked = { host: base.host, competition, file: undefined, credentials, keptBack, submitting: true };
-  const call = async (method: string, body: Record<string, unknown>) =>
-    (await readKaggleJson(await callKaggle(options, method, body, signal), about, signal)) as
-      | Record<string, unknown>
-      | undefined;
+  const read = async (answer: Promise<HttpAnswer>) =>
+    (await readKaggleJson(await answer, about, signal)) as Record<string, unknown> | undefined;
+  const call = (method: keyof typeof REST, body: Record<string, string | number>) =>
+    read(
+      api === 'rest'
+        ? postForm(options, REST[method](competition), body, signal)
+        : callKaggle(options, method, body, signal),
+    );
 
   const upload = async (): Promise<string> => {
     const { token, createUrl } =
@@ -78,7 +89,13 @@ export async function submitToKaggle(options: SubmissionOptions, file: FileToSub
     // Sent again it might count twice, and only so many are allowed a day.
     throw error instanceof Transient || signal.aborted ? unclear(competition, error) : error;
   });
-  const limits = await call('GetSubmissionLimits', { competitionName: competition }).catch(() => undefined);
+  // The older API has no such call.
+  const limits =
+    api === 'rest'
+      ? undefined
+      : await read(callKaggle(options, 'GetSubmissionLimits', { competitionName: competition }, signal)).catch(
+          () => undefined,
+        );
   return {
     message: String(taken?.message ?? ''),
     ref: typeof taken?.ref === 'number' && taken.ref > 0 ? taken.ref : null,

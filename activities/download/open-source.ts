@@ -5,7 +5,8 @@ import type { ActivityServices } from '../services.ts';
 import { ANONYMOUS, type Credentials, findCredentials, mayReceiveCredentials } from './credentials.ts';
 import { createFolderSource } from './folder-source.ts';
 import type { Http } from './http.ts';
-import { createKaggleClient, type KaggleApi } from './kaggle-client.ts';
+import type { KaggleApi } from './kaggle-call.ts';
+import { createKaggleClient } from './kaggle-client.ts';
 import { createKaggleSource } from './kaggle-source.ts';
 import type { Patience } from './retries.ts';
 import type { ArchiveSource } from './source.ts';
@@ -15,7 +16,7 @@ import type { ListFilesArgs } from './types.ts';
 export const KAGGLE = 'https://api.kaggle.com';
 
 export interface SourceTools {
-  services: ActivityServices;
+  services: Pick<ActivityServices, 'env' | 'syntheticUrl'>;
   http: Http;
   patience: Patience;
   /** Tells a person; the same thing is worth telling once. */
@@ -73,7 +74,8 @@ export function parseBase(address: string): URL {
   return url;
 }
 
-function readApi({ RETINOPATHY_KAGGLE_API: api = 'rpc' }: NodeJS.ProcessEnv): KaggleApi {
+/** @throws `BadInput` for another name than the two */
+export function readApi({ RETINOPATHY_KAGGLE_API: api = 'rpc' }: NodeJS.ProcessEnv): KaggleApi {
   if (api === 'rpc' || api === 'rest') return api;
   throw finalFailure('BadInput', `Expected RETINOPATHY_KAGGLE_API to be \`rpc\` or \`rest\`, got \`${api}\``);
 }

@@ -16,9 +16,11 @@ const SAMPLE = Buffer.from('image,level\n10_left,0\n10_right,0\n13_left,0\n');
 let folder: string;
 let server: KaggleServer;
 let calls: string[];
+let apis: Set<string>;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'submit-'));
   calls = [];
+  apis = new Set();
 });
 afterEach(async () => {
   await server?.close();
@@ -31,6 +33,7 @@ async function serve({ onApiRequest, ...options }: Partial<KaggleServerOptions> 
     ...{ competition: 'eyes', token: TOKEN, files: [sample], ...options },
     onApiRequest: call => {
       calls.push(call.method);
+      apis.add(call.api);
       return onApiRequest?.(call);
     },
   });
@@ -76,6 +79,25 @@ describe('retinopathy submit', () => {
     expect(said).toContain('4 more today');
     expect(server.submissions).toMatchObject([{ fileName: 'submission.csv', description: 'tiny, by hand' }]);
     expect(server.submissions[0]!.bytes.toString()).toBe(GOOD);
+  });
+
+  test('does the same by the older REST calls where it is told to', async () => {
+    await serve();
+    vi.stubEnv('RETINOPATHY_KAGGLE_API', 'rest');
+    const said = await submitted(GOOD);
+    expect(said).toContain('Successfully submitted to eyes (submission 50000000)');
+    expect(said).not.toContain('more today');
+    expect(server.submissions).toMatchObject([{ fileName: 'submission.csv', description: 'tiny, by hand' }]);
+    expect(server.submissions[0]!.bytes.toString()).toBe(GOOD);
+    expect(calls).toEqual(['ListDataFiles', 'DownloadDataFile', 'StartSubmissionUpload', 'CreateSubmission']);
+    expect([...apis]).toEqual(['rest']);
+  });
+
+  test('takes no other name of an API', async () => {
+    await serve();
+    vi.stubEnv('RETINOPATHY_KAGGLE_API', 'soap');
+    expect(await submitted(GOOD)).toContain('Expected RETINOPATHY_KAGGLE_API to be `rpc` or `rest`, got `soap`');
+    expect(calls).toEqual([]);
   });
 
   test.each([
