@@ -23,7 +23,7 @@ export class BudgetBrake {
       },
       description: 'Another limit of the budget, in its currency: a run that waits for it goes on',
     });
-    setHandler(signals.raiseBudgetSignal, async limit => void (this.cannotRaise(limit) ?? (await this.raise(limit))));
+    setHandler(signals.raiseBudgetSignal, limit => this.signalled(limit));
   }
 
   /** @param trainings how many share the budget */
@@ -40,8 +40,22 @@ export class BudgetBrake {
     if (this.progress.budget) this.progress.budget.limit = limit;
     await this.tell(this.purse?.raise(limit) ?? []);
     const { currency = '', waiting = [] } = this.progress.budget ?? {};
-    const plan = waiting.length > 0 ? `${waiting.length} trainings still wait for more` : 'going on';
-    return { state: this.progress.state, plan: `the limit is ${limit} ${currency}: ${plan}` };
+    const then = waiting.length > 0 ? `${waiting.length} trainings still wait for more` : 'going on';
+    const plan = `the limit is ${limit} ${currency}: ${then}`;
+    this.note(plan);
+    return { state: this.progress.state, plan };
+  }
+
+  /** Nobody waits for an answer to a signal: why it was refused stands in the details. */
+  private async signalled(limit: number): Promise<void> {
+    const refusal = this.cannotRaise(limit);
+    if (refusal === null) await this.raise(limit);
+    else this.note(`refused: ${refusal}`);
+  }
+
+  private note(plan: string): void {
+    this.progress.steering.push({ asked: 'raiseBudget', plan, at: Date.now() });
+    this.show();
   }
 
   private async tell(allowed: readonly Allowance[]): Promise<void> {

@@ -351,9 +351,18 @@ describe('temporal workflow start', () => {
     expect(await trained()).toBeLessThan(16);
     expect((await handle.describe()).raw.pendingActivities ?? []).toEqual([]);
 
+    await handle.signal('raiseBudget', 0);
     await handle.signal('raiseBudget', 1e6);
     const result = await handle.result();
     expect(result.stages).toEqual(calm.stages);
+    const { steering } = await handle.query<Progress, []>('progress');
+    expect(steering.map(({ asked, plan }) => [asked, plan.replace(/\d+\.\d+/, 'N')])).toEqual([
+      ['raiseBudget', expect.stringMatching(/^the limit is N EUR: (going on|\d trainings still wait for more)$/)],
+      ['raiseBudget', 'refused: 0 EUR are less than the N that are spent'],
+      ['raiseBudget', 'the limit is 1000000 EUR: going on'],
+    ]);
+    const metadata = await handle.query<{ currentDetails: string }, []>('__temporal_workflow_metadata');
+    expect(metadata.currentDetails).toMatch(/^- \d\d:\d\d:\d\d \*\*raiseBudget\*\*: the limit is 1000000 EUR/m);
     expect((await scores()).map((bytes, n) => bytes.equals(before[n]!))).toEqual([true, true, true, true]);
     const { budget: spent } = await handle.query<Progress, []>('progress');
     expect(spent).toMatchObject({ limit: 1e6, waiting: [] });
