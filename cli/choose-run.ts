@@ -39,6 +39,10 @@ async function placeOf({ run, store, out }: RunChoice): Promise<{ run: string; u
   if (run !== undefined && given) return { run, url: given };
   const state = await readOutState(out);
   if (state === undefined) {
+    if (run !== undefined)
+      throw new UserError(
+        `Expected ${run} to be the out folder of a run, or --store, RETINOPATHY_STORE or --out ${resolve(out)} to name the store that has it, got neither`,
+      );
     throw new UserError(
       `Expected --out ${resolve(out)} to be the folder of a run, got none: name it, or give --run and --store`,
     );

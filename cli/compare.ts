@@ -1,5 +1,4 @@
 /** `retinopathy compare`: two or more runs side by side. */
-import { resolve } from 'node:path';
 import colors from 'picocolors';
 import type { Interval } from '../activities/regression/bootstrap.ts';
 import {
@@ -12,13 +11,11 @@ import {
 import type { Metrics } from '../activities/regression/metrics.ts';
 import { SPLITS, splitName } from '../activities/regression/split-names.ts';
 import { parsePredictions } from '../activities/regression/tables.ts';
-import { readRecord } from '../activities/run/records.ts';
 import { show } from '../config/explain.ts';
 import { getIfThere } from '../storage/files.ts';
 import { runFolder } from '../storage/key-names.ts';
-import { openStore } from '../storage/open.ts';
+import { chooseRun } from './choose-run.ts';
 import { table, whole } from './format.ts';
-import { readOutState } from './out-folder.ts';
 import { UserError } from './user-error.ts';
 
 export interface CompareOptions {
@@ -43,10 +40,7 @@ export async function compare(names: readonly string[], options: CompareOptions)
 }
 
 async function readRun(name: string, options: CompareOptions): Promise<ComparedRun> {
-  const { run, url } = await placeOf(name, options);
-  const store = await openStore(url);
-  const record = await readRecord(store, run);
-  if (record === undefined) throw new UserError(`Expected a run ${run} in ${store.url}, got none`);
+  const { run, store, record } = await chooseRun({ ...options, run: name });
   const file = async (file: string) => {
     const bytes = await getIfThere(store, `${runFolder(run)}/report/${file}`);
     if (bytes !== undefined) return bytes;
@@ -56,17 +50,6 @@ async function readRun(name: string, options: CompareOptions): Promise<ComparedR
   };
   const metrics = JSON.parse((await file('metrics.json')).toString('utf8')) as Metrics;
   return { run: name, input: record.input, metrics, predictions: parsePredictions(await file('predictions.csv')) };
-}
-
-/** A folder that a start wrote to has its run and its store; any other name is a run's, in the store of the options. */
-async function placeOf(name: string, { store, out }: CompareOptions): Promise<{ run: string; url: string }> {
-  const own = await readOutState(name);
-  if (own !== undefined) return { run: own.run, url: own.store };
-  const url = store ?? process.env.RETINOPATHY_STORE ?? (await readOutState(out))?.store;
-  if (url) return { run: name, url };
-  throw new UserError(
-    `Expected ${name} to be the out folder of a run, or --store, RETINOPATHY_STORE or --out ${resolve(out)} to name the store that has it, got neither`,
-  );
 }
 
 const TITLES: Record<Figure, string> = {

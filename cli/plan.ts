@@ -1,17 +1,21 @@
 /** `retinopathy plan`: what a run would fetch, write, take and cost. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import colors from 'picocolors';
+import type { Caffe, GraphicsCard } from '../activities/services.ts';
+import { lacksCuda } from '../activities/training/trial.ts';
 import { findCaffe } from '../bootstrap/caffe.ts';
+import { forkedInput, forkedRun } from '../config/forks.ts';
+import type { PipelineInput } from '../config/input.ts';
 import { STAGES } from '../config/stages.ts';
 import { estimate, type Plan, type Prices } from '../planning/estimate.ts';
 import { probe } from '../planning/probe.ts';
-import { ratesOfRun } from '../planning/rates.ts';
+import { type Rates, ratesOfRun } from '../planning/rates.ts';
 import { sourceToCome } from '../planning/source.ts';
-import { countWork } from '../planning/work.ts';
-import { openStore } from '../storage/open.ts';
+import { countWork, type Work } from '../planning/work.ts';
+import { findCards } from '../workers/graphics-cards.ts';
+import { chooseRun } from './choose-run.ts';
 import { bytes, duration, table, whole } from './format.ts';
-import { readOutState } from './out-folder.ts';
-import { inputOf, type RunOptions } from './run-options.ts';
+import { checked, givenInput, type RunOptions } from './run-options.ts';
 import { UserError } from './user-error.ts';
 
 export interface PlanOptions extends RunOptions {
@@ -26,26 +30,16 @@ export interface PlanOptions extends RunOptions {
 
 /** @returns the exit status; @throws UserError */
 export async function plan(options: PlanOptions): Promise<number> {
-  const input = await inputOf(options);
+  const input = await inputToPlan(options);
   const say = (line: string) => void process.stderr.write(`  ${colors.dim(line)}\n`);
   try {
     if (input.source === 'synthetic')
       say(`drawing ${whole(2 * input.synthetic.patients)} eyes, as nobody knows their bytes before`);
-    const { fetch, eyes, drawing } = await sourceToCome(input);
-    const work = countWork(eyes, input);
-    const rates = options.from === undefined ? undefined : await earlier(options.from, options);
-    if (!rates) say('trying this machine for about 20 seconds');
-    const machine = {
-      cards: options.gpus ?? availableParallelism(),
-      cores: availableParallelism(),
-    };
-    const made = estimate(
-      {
-        ...{ work, fetch, machine, prices: pricesOf(options) },
-        rates: rates ?? (await probe(input, await findCaffe({ env: process.env, report: say }), drawing)),
-      },
-      input,
-    );
+    const { fetch, eyes, exact, drawing } = await sourceToCome(input, { env: process.env, warn: say });
+    const work = countWork(eyes, input, { exact });
+    const { rates, slots } = await ratesFor(input, { drawing, say }, options);
+    const machine = { cards: options.gpus ?? slots, cores: availableParallelism() };
+    const made = estimate({ work, fetch, machine, rates, prices: pricesOf(options) }, input);
     process.stdout.write(`${options.json ? JSON.stringify(made, null, 2) : planLines(made, input.until).join('\n')}\n`);
     return 0;
   } catch (error) {
@@ -53,17 +47,42 @@ export async function plan(options: PlanOptions): Promise<number> {
   }
 }
 
-/** An out folder has its run and its store; any other name is a run's, in the store of the options. */
-async function earlier(from: string, { store, out }: PlanOptions) {
-  const own = await readOutState(from);
-  if (own) return ratesOfRun(await openStore(own.store), own.run);
-  const url = store ?? process.env.RETINOPATHY_STORE ?? (await readOutState(out))?.store;
-  if (!url) {
-    throw new UserError(
-      `Expected --from to be an out folder, or --store to name the store that has run ${from}, got neither`,
-    );
+/** As the workflow takes it: under a fork lies the input of the run that it names. */
+async function inputToPlan(options: PlanOptions): Promise<PipelineInput> {
+  const given = await givenInput(options);
+  const from = forkedRun(given);
+  if (from === undefined) return checked(given);
+  const { record } = await chooseRun({ ...options, run: from });
+  try {
+    return checked(forkedInput(record.input, given));
+  } catch (error) {
+    throw new UserError((error as Error).message);
   }
-  return ratesOfRun(await openStore(url), from);
+}
+
+/** Those of the run in `--from`, else of this machine; and how many trainings this machine has room for at once. */
+async function ratesFor(
+  input: PipelineInput,
+  { drawing = 0, say }: { drawing: number | undefined; say: (line: string) => void },
+  { from, ...options }: PlanOptions,
+): Promise<{ rates: Rates; slots: number }> {
+  const cores = availableParallelism();
+  if (from !== undefined) {
+    const { store, run } = await chooseRun({ ...options, run: from });
+    return { rates: await ratesOfRun(store, run), slots: cores };
+  }
+  say('trying this machine for about 20 seconds');
+  const caffe = await findCaffe({ env: process.env, report: say });
+  const cards = await usableCards(caffe, process.env);
+  const rates = await probe(input, caffe, { card: cards[0] ?? null, drawing });
+  return { rates, slots: cards.length || cores };
+}
+
+/** As a worker has it: cards that are named are meant, others count where this Caffe was built for them. */
+async function usableCards(caffe: Caffe, env: NodeJS.ProcessEnv): Promise<GraphicsCard[]> {
+  const cards = await findCards(env);
+  if (cards.length === 0 || env.RETINOPATHY_GPUS) return cards;
+  return (await lacksCuda({ caffe: async () => caffe, scratch: tmpdir() })) ? [] : cards;
 }
 
 function pricesOf({ currency = 'USD', perGpuHour = 0, perCpuHour = 0, perGbMonth = 0 }: PlanOptions): Prices | null {
@@ -72,29 +91,27 @@ function pricesOf({ currency = 'USD', perGpuHour = 0, perCpuHour = 0, perGbMonth
 
 /** The plan as tables for people. */
 export function planLines(
-  { rates, fetch, work, seconds, disk, requests, histories, money }: Plan,
+  { rates, trainedOn, fetch, work, seconds, disk, requests, histories, money }: Plan,
   until: string,
 ): string[] {
   const stages = STAGES.slice(0, (STAGES as readonly string[]).indexOf(until) + 1);
+  const about = work.exact ? '' : 'about ';
+  const slots = trainedOn === 'gpu' ? 'graphics cards' : "a CPU's cores";
   const rows: string[][] = [
     [
       'to fetch',
-      `${whole(fetch.bytes)} bytes`,
-      `${fetch.exact ? '' : 'about '}${bytes(fetch.bytes)} in ${fetch.files} files`,
+      `${fetch.exact ? '' : 'about '}${whole(fetch.bytes)} bytes`,
+      work.forkOf === null ? `${bytes(fetch.bytes)} in ${fetch.files} files` : `all is in the store, by ${work.forkOf}`,
     ],
     ['store', bytes(disk.store), 'at most, the archive included'],
     ['a cpu worker', bytes(disk.cpuWorker), 'scratch and copies, at most'],
     ['a gpu worker', bytes(disk.gpuWorker), 'scratch and copies, at most'],
-    ['pictures', whole(work.pictures), `${whole(work.shards)} shards, ${whole(work.databases)} databases`],
-    [
-      'segments',
-      whole(work.segments),
-      `${work.trainings} × ${whole(work.segments / work.trainings)}, ${whole(work.iterations)} iterations`,
-    ],
+    ['pictures', `${about}${whole(work.pictures)}`, `${whole(work.shards)} shards, ${whole(work.databases)} databases`],
+    ['segments', `${about}${whole(work.segments)}`, segmentsNote(work)],
     ...stages.map(stage => [
       stage,
       duration(seconds[stage]),
-      stage === 'train' ? `${duration(seconds.ofCards)} of cards` : '',
+      stage === 'train' ? `${duration(seconds.ofCards)} of ${slots}` : '',
     ]),
     ['together', duration(seconds.all), ''],
     [
@@ -107,12 +124,26 @@ export function planLines(
   if (money) {
     const price = (n: number) => `${n.toFixed(2)} ${money.currency}`;
     rows.push(
-      ['cards', price(money.cards), ''],
+      ['cards', price(money.cards), trainedOn === 'gpu' ? '' : 'at the speed of a CPU, which is not that of a card'],
       ['cores', price(money.cores), ''],
       ['store', price(money.storePerMonth), 'a month'],
     );
     rows.push(['the run', price(money.all), 'with the store as long as it runs']);
   }
   const [named, notes] = [table(rows.map(row => row.slice(0, 2))), rows.map(row => row[2] ?? '')];
-  return [...named.map((line, n) => `  ${line}  ${colors.dim(notes[n]!)}`.trimEnd()), colors.dim(`  By ${rates}.`)];
+  const by =
+    trainedOn === 'gpu'
+      ? [`  By ${rates}.`]
+      : [
+          `  By ${rates}: the hours of training are those of a CPU.`,
+          "  A graphics card's hours and money: --from RUN, one that trained on such a card.",
+        ];
+  return [...named.map((line, n) => `  ${line}  ${colors.dim(notes[n]!)}`.trimEnd()), ...by.map(colors.dim)];
+}
+
+function segmentsNote({ networks, segmentsPerEpoch, iterations, shared }: Work): string {
+  const each = networks.map(({ epochs }) => epochs * segmentsPerEpoch);
+  const trainings = new Set(each).size === 1 ? `${each.length} × ${whole(each[0]!)}` : each.map(whole).join(' + ');
+  const found = shared.segments > 0 ? `; ${whole(shared.segments)} of them are in the store` : '';
+  return `${trainings}, ${whole(iterations)} iterations${found}`;
 }

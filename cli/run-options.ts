@@ -23,11 +23,25 @@ export interface RunOptions {
   uiPort?: number;
 }
 
+/** The checked input: what is given, over the defaults. @throws UserError with one line a problem */
+export async function inputOf(options: RunOptions): Promise<PipelineInput> {
+  return checked(await givenInput(options));
+}
+
+/** With the defaults. @throws UserError with one line a problem */
+export function checked(input: PartialPipelineInput): PipelineInput {
+  try {
+    return resolveInput(input);
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
+}
+
 /**
- * The checked input: `--input-file`, then `--source`, `--until` and each `--set` over it, then the defaults.
+ * `--input-file`, then `--source`, `--until` and each `--set` over it.
  * @throws UserError with one line a problem
  */
-export async function inputOf(options: RunOptions): Promise<PipelineInput> {
+export async function givenInput(options: RunOptions): Promise<PartialPipelineInput> {
   let input: PartialPipelineInput = options.inputFile === undefined ? {} : await readInput(options.inputFile);
   if (options.source !== undefined) input = mergeInputs(input, { source: await sourceOf(options.source) });
   if (options.until !== undefined) {
@@ -37,8 +51,7 @@ export async function inputOf(options: RunOptions): Promise<PipelineInput> {
     input = mergeInputs(input, { until: options.until as (typeof STAGES)[number] });
   }
   try {
-    for (const setting of options.set) input = mergeInputs(input, parseSetting(setting));
-    return resolveInput(input);
+    return options.set.map(parseSetting).reduce(mergeInputs, input);
   } catch (error) {
     throw new UserError((error as Error).message);
   }

@@ -2,7 +2,7 @@
 import type { PipelineInput } from '../config/input.ts';
 import { STAGES, type Stage } from '../config/stages.ts';
 import type { Rates } from './rates.ts';
-import type { Work } from './work.ts';
+import type { TrainingWork, Work } from './work.ts';
 
 export interface Fetch {
   /** Bytes that come from the source. */
@@ -28,6 +28,8 @@ export interface Prices {
 
 export interface Plan {
   rates: string;
+  /** What the seconds of training are those of, and so what `money.cards` pays for: a core is no graphics card. */
+  trainedOn: Rates['trainedOn'];
   fetch: Fetch;
   work: Work;
   /** Wall-clock seconds. */
@@ -61,21 +63,21 @@ export function estimate(
   const versions = work.pictures * input.images.versions.length;
   const records = work.records.train + work.records.validation + work.records.test;
   const made = input.source === 'synthetic';
-  const cards = Math.min(machine.cards, work.trainings);
+  const fetched = work.forkOf === null ? fetch.bytes : 0;
 
-  const ofCards =
-    work.iterations * rates.iteration +
-    work.segments * rates.aroundSegment +
-    work.judgings * (work.records.validation * rates.judging.record + rates.judging.around) +
-    work.trainings * ((work.records.validation + work.records.test) * rates.judging.record + 2 * rates.judging.around);
-  const tasks = work.segments + work.judgings + 2 * work.trainings;
+  const each = work.networks.map(network => trainingSeconds(network, work, rates));
+  const sum = (of: (training: (typeof each)[number]) => number) => each.reduce((total, one) => total + of(one), 0);
+  const ofCards = sum(({ onCard }) => onCard);
+  const cards = Math.max(1, Math.min(machine.cards, each.filter(({ all }) => all > 0).length));
   const wall: Record<Stage, number> = {
-    download: fetch.bytes / rates.download + (made ? work.pictures * rates.drawing : 0),
+    download: fetched / rates.download + (made ? work.pictures * rates.drawing : 0),
     prepare: (work.pictures * rates.preparing) / Math.min(machine.cores, work.shards),
     label: records * rates.labelling,
-    train: (ofCards + tasks * rates.turnover) / cards,
+    // A training is a chain: with cards to spare, the longest one is waited for.
+    train: Math.max(sum(({ all }) => all) / cards, ...each.map(({ all }) => all)),
     regress: rates.regression,
   };
+  if (work.forkOf !== null) Object.assign(wall, { download: 0, prepare: 0, label: 0 });
   const last = STAGES.indexOf(input.until);
   const seconds = Object.fromEntries(STAGES.map((s, n) => [s, n <= last ? wall[s] : 0])) as Record<Stage, number>;
   const all = STAGES.reduce((sum, stage) => sum + seconds[stage], 0);
@@ -94,16 +96,19 @@ export function estimate(
     segments +
     AROUND_RUN;
 
+  const trained = { segments: work.segments - work.shared.segments, judgings: work.judgings - work.shared.judgings };
+  const longest = Math.max(...work.networks.map(({ epochs }) => epochs));
   const events = {
     pipeline: 190 + 4 * (fetch.files + work.shards + work.databases + (trains ? work.judgings : 0)),
     download: 30 + 12 * fetch.files,
     prepare: 40 + 11 * work.shards,
     label: 40 + 11 * work.databases,
-    'a training': 40 + (15 * work.segments + 20 * work.judgings) / work.trainings,
+    'a training': 40 + longest * (15 * work.segmentsPerEpoch + 20),
   };
   return {
     rates: rates.from,
-    fetch,
+    trainedOn: rates.trainedOn,
+    fetch: { ...fetch, bytes: fetched },
     work,
     seconds: { ...seconds, all, ofCards: trains ? ofCards : 0 },
     disk: {
@@ -113,16 +118,15 @@ export function estimate(
       gpuWorker: trains ? databases + 2 * rates.bytes.pair * cards : 0,
     },
     requests: {
-      source: fetch.files + 1 + Math.ceil(fetch.bytes / SEGMENT_OF_UPLOAD),
+      source: fetch.files + 1 + Math.ceil(fetched / SEGMENT_OF_UPLOAD),
       storePuts:
-        Math.ceil(fetch.bytes / SEGMENT_OF_UPLOAD) +
-        2 * fetch.files +
-        2 * work.shards +
-        work.databases +
-        (trains ? 9 * work.segments + 2 * work.judgings : 0) +
+        (work.forkOf === null ? putsBeforeTraining(fetch, work) : 0) +
+        (trains ? 9 * trained.segments + 2 * trained.judgings : 0) +
         40,
       storeGets:
-        2 * work.shards + work.shards * work.databases + (trains ? 8 * work.segments + 6 * work.judgings : 0) + 100,
+        (work.forkOf === null ? 2 * work.shards + work.shards * work.databases : 0) +
+        (trains ? 8 * trained.segments + 6 * trained.judgings : 0) +
+        100,
     },
     histories: Object.entries(events).map(([workflow, n]) => ({
       ...{ workflow, events: Math.round(n) },
@@ -130,6 +134,27 @@ export function estimate(
     })),
     money: prices && moneyOf(prices, seconds, trains ? ofCards : 0, machine, store),
   };
+}
+
+/** Seconds of a card, and those with the waits between two tasks: of a fork, of what is trained anew. */
+function trainingSeconds(
+  { epochs, shared }: TrainingWork,
+  { records, segmentsPerEpoch, iterations, networks }: Work,
+  { iteration, aroundSegment, judging, turnover }: Rates,
+): { onCard: number; all: number } {
+  const own = epochs - shared;
+  if (own === 0) return { onCard: 0, all: 0 };
+  const ofEpoch = iterations / networks.reduce((sum, network) => sum + network.epochs, 0);
+  const onCard =
+    own * (ofEpoch * iteration + segmentsPerEpoch * aroundSegment) +
+    own * (records.validation * judging.record + judging.around) +
+    (records.validation + records.test) * judging.record +
+    2 * judging.around;
+  return { onCard, all: onCard + (own * (segmentsPerEpoch + 1) + 2) * turnover };
+}
+
+function putsBeforeTraining({ bytes, files }: Fetch, { shards, databases }: Work): number {
+  return Math.ceil(bytes / SEGMENT_OF_UPLOAD) + 2 * files + 2 * shards + databases;
 }
 
 function moneyOf(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { preparePicture } from '../activities/images/prepare-picture.ts';
-import type { Caffe } from '../activities/services.ts';
+import type { Caffe, GraphicsCard } from '../activities/services.ts';
 import { readNetwork } from '../activities/training/inputs.ts';
 import { FILES, probeNet } from '../activities/training/network.ts';
 import { printPrototxt } from '../activities/training/prototxt.ts';
@@ -29,13 +29,27 @@ const REGRESSION = 15;
 const TURNOVER = 0.3;
 const AROUND_SEGMENT = 12_000;
 
+export interface ProbeOptions {
+  /** The graphics card to train on; null trains on the CPU. */
+  card: GraphicsCard | null;
+  /** Wall-clock seconds that a made-up eye took to draw. */
+  drawing?: number;
+  /** For each of the two kinds of work. */
+  milliseconds?: number;
+}
+
 /** @throws non-retryable `BadNetwork` where Caffe refuses the network */
-export async function probe(input: PipelineInput, caffe: Caffe, drawing = 0): Promise<Rates> {
-  const pictures = await tryPictures(input);
-  const training = await tryTraining(input, caffe);
+export async function probe(
+  input: PipelineInput,
+  caffe: Caffe,
+  { card, drawing = 0, milliseconds = PROBE_MS }: ProbeOptions,
+): Promise<Rates> {
+  const pictures = await tryPictures(input, milliseconds);
+  const training = await tryTraining(input, caffe, card, milliseconds);
   const encoded = input.training.encoded !== false;
   return {
-    from: 'a probe of this machine',
+    from: `a probe of this machine's ${card ? `graphics card ${card.number}${card.about && ` (${card.about})`}` : 'CPU'}`,
+    trainedOn: card ? 'gpu' : 'cpu',
     size: input.images.size,
     drawing,
     download: input.source === 'synthetic' || input.source.startsWith('file:') ? 100e6 : DOWNLOAD,
@@ -56,11 +70,14 @@ export async function probe(input: PipelineInput, caffe: Caffe, drawing = 0): Pr
 }
 
 /** Seconds a photograph takes on one core, and bytes of one version of it. */
-async function tryPictures({ source, synthetic, images }: PipelineInput): Promise<{ seconds: number; bytes: number }> {
+async function tryPictures(
+  { source, synthetic, images }: PipelineInput,
+  milliseconds: number,
+): Promise<{ seconds: number; bytes: number }> {
   sharp.concurrency(1);
   let [pictures, seconds, bytes] = [0, 0, 0];
   const started = Date.now();
-  for (let n = 0; Date.now() - started < PROBE_MS || pictures === 0; n++) {
+  for (let n = 0; Date.now() - started < milliseconds || pictures === 0; n++) {
     const patient = makePatient(synthetic.seed, n, synthetic.stages);
     for (const eye of patient.eyes) {
       const drawn = await photographEye(synthetic.seed, patient, eye);
@@ -80,6 +97,8 @@ async function tryPictures({ source, synthetic, images }: PipelineInput): Promis
 async function tryTraining(
   { training, images }: PipelineInput,
   caffe: Caffe,
+  card: GraphicsCard | null,
+  milliseconds: number,
 ): Promise<{ iteration: number; around: number; pair: number }> {
   const heads = training.layout === 'four-heads' ? [0, 1, 2, 3] : [0];
   const net = probeNet(
@@ -96,13 +115,19 @@ async function tryTraining(
       await writeFile(join(folder, FILES.solver), printPrototxt(solver));
       const from = performance.now();
       const signal = new AbortController().signal;
-      await runCaffe('caffe', ['train', `--solver=${FILES.solver}`], { caffe, cwd: folder, signal, onEvent: () => {} });
+      const chosen = card ? [`--gpu=${card.number}`] : [];
+      await runCaffe('caffe', ['train', `--solver=${FILES.solver}`, ...chosen], {
+        caffe,
+        cwd: folder,
+        signal,
+        onEvent: () => {},
+      });
       return (performance.now() - from) / 1000;
     };
     const one = await run(1);
     // Enough of them that they take longer than the start.
     let [iterations, many] = [2, await run(2)];
-    while (many - one < 1 && many < PROBE_MS / 2000) {
+    while (many - one < 1 && many < milliseconds / 2000) {
       iterations *= 4;
       many = await run(iterations);
     }

@@ -1,6 +1,7 @@
 /** What a machine needs for a unit of each kind of work, and what it leaves on the disk; taken from an earlier run. */
 import { availableParallelism } from 'node:os';
 import { readRecord, readStages, type StageRecord } from '../activities/run/records.ts';
+import { wasOnCard } from '../activities/training/arithmetic.ts';
 import type { EvaluatedSnapshot } from '../activities/training/types.ts';
 import { recordsPerIteration } from '../config/iteration.ts';
 import { getJson } from '../storage/files.ts';
@@ -11,6 +12,8 @@ import type { ArtifactStore } from '../storage/store.ts';
 export interface Rates {
   /** For people: what they are taken from. */
   from: string;
+  /** What trained: `iteration` and all that follows from it are seconds of a graphics card, or of a core. */
+  trainedOn: 'cpu' | 'gpu';
   /** Side of the pictures, of which the bytes below are. */
   size: number;
   /** Wall-clock seconds of drawing a made-up eye, by the whole machine. */
@@ -87,6 +90,9 @@ export async function ratesOfRun(store: ArtifactStore, run: string): Promise<Rat
   const pair = ['caffemodel', 'solverstate'].reduce((sum, name) => sum + (first.outputs[name]?.size ?? 0), 0);
   return {
     from: `run ${run}`,
+    trainedOn: segments.every(({ parameters }) => wasOnCard((parameters as { arithmetic?: unknown }).arithmetic))
+      ? 'gpu'
+      : 'cpu',
     size: images.size,
     drawing: drawn ? drawn.seconds / Math.max(1, count(drawn, 'pictures')) : 0,
     download: stored(download) / Math.max(0.001, download!.seconds),

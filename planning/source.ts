@@ -3,29 +3,36 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { downloadLabels } from '../activities/download/download-labels.ts';
+import { findCredentials } from '../activities/download/credentials.ts';
+import { readLabels } from '../activities/download/download-labels.ts';
 import { drawEyes } from '../activities/download/draw-eyes.ts';
-import { createFolderSource } from '../activities/download/folder-source.ts';
+import { createHttp } from '../activities/download/http.ts';
+import { openSource } from '../activities/download/open-source.ts';
 import { pickFiles } from '../activities/download/parts.ts';
-import { PATIENCE } from '../activities/download/retries.ts';
+import { downloadSettings } from '../activities/download/settings.ts';
 import type { Eye } from '../activities/labels/folds.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { makePatients } from '../demo/eyes/patients.ts';
 import { createFileStore } from '../storage/file.ts';
 import type { Fetch } from './estimate.ts';
 
-/** The competition's: facts of its listing, for which one has to be logged in. */
+/** The competition's: facts of its listing, which is shown to nobody without credentials. */
 const COMPETITION = { bytes: 34_988_445_506 + 71_069, patients: 17_563 };
 
 export interface SourceToCome {
   fetch: Fetch;
   eyes: Eye[];
+  /** Whether the eyes are those of the source's labels, or only as many as the competition's. */
+  exact: boolean;
   /** Wall-clock seconds a made-up eye took to draw here; undefined where none was. */
   drawing?: number;
 }
 
 /** Draws all made-up eyes into a folder that goes again: their bytes are known no other way. @throws what the source throws */
-export async function sourceToCome({ source, synthetic, archive }: PipelineInput): Promise<SourceToCome> {
+export async function sourceToCome(
+  { source, synthetic, archive }: Pick<PipelineInput, 'source' | 'synthetic' | 'archive'>,
+  { env, warn }: { env: NodeJS.ProcessEnv; warn: (message: string) => void },
+): Promise<SourceToCome> {
   const files = archive.parts + (archive.labels === null ? 0 : 1);
   if (source === 'synthetic') {
     return inFolder(async folder => {
@@ -38,32 +45,46 @@ export async function sourceToCome({ source, synthetic, archive }: PipelineInput
       const { counts } = await drawEyes(services as never, { prefix: 'drawn', synthetic, archive });
       const eyes = eyesOf(makePatients(synthetic.seed, synthetic.patients, synthetic.stages));
       const drawing = (Date.now() - started) / 1000 / eyes.length;
-      return { fetch: { bytes: counts.bytes!, exact: true, files }, eyes, drawing };
+      return { fetch: { bytes: counts.bytes!, exact: true, files }, eyes, exact: true, drawing };
     });
   }
-  if (source.startsWith('file:')) {
-    const signal = new AbortController().signal;
-    const folder = createFolderSource(source.slice('file:'.length));
-    const { parts, labels } = pickFiles(await folder.list(signal), archive, folder.name);
-    const bytes = [...parts, ...(labels ? [labels] : [])].reduce((sum, { size }) => sum + size, 0);
-    if (!labels) throw new Error('Expected labels to plan the training by, got none: set `archive.labels`');
-    const eyes = await inFolder(async path => {
-      const store = createFileStore(path);
-      const { key } = await downloadLabels(labels.name, {
-        source: folder,
-        folder: 'plan',
-        store,
-        patience: PATIENCE,
-        signal,
-      });
-      return parseEyes((await store.get(key)).toString('utf8'));
-    });
-    return { fetch: { bytes, exact: true, files }, eyes };
+  if (source === 'kaggle' && (await findCredentials(env)).authorization === null) {
+    // Stages and patients as in the competition, so that folds come out of the same size.
+    const eyes = eyesOf(makePatients(1, COMPETITION.patients, 'competition'));
+    return { fetch: { bytes: COMPETITION.bytes, exact: false, files }, eyes, exact: false };
   }
-  // Stages and patients as in the competition, so that folds come out of the same size.
-  const eyes = eyesOf(makePatients(1, COMPETITION.patients, 'competition'));
-  return { fetch: { bytes: COMPETITION.bytes, exact: false, files }, eyes };
+  return listed({ source, archive }, env, warn);
 }
+
+/** Asks for the list of files and for the labels, as the download does; of the archive itself nothing. */
+async function listed(
+  args: Pick<PipelineInput, 'source' | 'archive'>,
+  env: NodeJS.ProcessEnv,
+  warn: (message: string) => void,
+): Promise<SourceToCome> {
+  const { signal } = new AbortController();
+  const { patience, silenceMs } = downloadSettings(env);
+  const source = await openSource(
+    { ...args, synthetic: null },
+    { services: { env, syntheticUrl: noEyes }, http: createHttp(env, silenceMs), patience, warn },
+  );
+  const { parts, labels } = pickFiles(await source.list(signal), args.archive, source.name);
+  if (!labels) throw new Error('Expected labels to plan the training by, got none: set `archive.labels`');
+  const sizes = [...parts, labels].map(({ size }) => size);
+  const { csv } = await readLabels(labels.name, { source, patience, signal });
+  return {
+    // A server may leave a size out.
+    fetch: {
+      bytes: sizes.reduce((sum, size) => sum + size, 0),
+      exact: sizes.every(size => size > 0),
+      files: sizes.length,
+    },
+    eyes: parseEyes(csv),
+    exact: true,
+  };
+}
+
+const noEyes = () => Promise.reject(new TypeError('Expected a source that is not made up'));
 
 function eyesOf(patients: ReturnType<typeof makePatients>): Eye[] {
   return patients.flatMap(({ eyes }) => eyes.map(({ name, stage }) => ({ image: name, stage })));

@@ -1,25 +1,49 @@
 /** What a run will do, counted: pure, from the eyes and the input alone. */
 import { assignFolds, type Eye } from '../activities/labels/folds.ts';
 import { isTrainingDatabase, planDatabases, TEST_DATABASE, VALIDATION_DATABASE } from '../activities/labels/plan.ts';
+import { forkedRun, trainingAt } from '../config/forks.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { recordsPerIteration } from '../config/iteration.ts';
+import { layoutsOf } from '../config/layouts.ts';
+
+/** One network. */
+export interface TrainingWork {
+  heads: number[];
+  epochs: number;
+  /** Epochs that the run forked has trained: they come from the store. All of them where the fork is another network's. */
+  shared: number;
+}
 
 export interface Work {
+  /** Whether the eyes were counted, or are as many as the competition's. */
+  exact: boolean;
+  /** The run that this one is a fork of: all up to the training is found in the store. */
+  forkOf: string | null;
   pictures: number;
   shards: number;
   databases: number;
   /** Records of the databases by fold; of one epoch. */
   records: { train: number; validation: number; test: number };
   trainings: number;
+  networks: TrainingWork[];
   segmentsPerEpoch: number;
-  /** Of all trainings together. */
+  /** Of all trainings together, those in the store included. */
   segments: number;
   judgings: number;
   iterations: number;
+  /** What of these a fork finds in the store. */
+  shared: { segments: number; judgings: number; iterations: number };
 }
 
-/** @throws RangeError with one line for a person when a fold would be empty */
-export function countWork(eyes: readonly Eye[], { images, folds, training }: PipelineInput): Work {
+/**
+ * Epochs are those planned: a training that stops early has fewer.
+ * @throws RangeError with one line for a person when a fold would be empty
+ */
+export function countWork(
+  eyes: readonly Eye[],
+  { images, folds, training }: Pick<PipelineInput, 'images' | 'folds' | 'training'>,
+  { exact = true }: { exact?: boolean } = {},
+): Work {
   const { plan } = planDatabases(assignFolds(eyes, folds, images.versions), {
     versions: images.versions,
     batch: recordsPerIteration(training),
@@ -35,16 +59,31 @@ export function countWork(eyes: readonly Eye[], { images, folds, training }: Pip
     test: lengths(name => name === TEST_DATABASE),
   };
   const segmentsPerEpoch = names.filter(isTrainingDatabase).length;
-  const trainings = training.layout === 'four-heads' ? 1 : 4;
+  const networks = layoutsOf(training).map(heads => networkOf(training, heads));
+  const inEpochs = (epochs: number) => ({
+    segments: epochs * segmentsPerEpoch,
+    judgings: epochs,
+    iterations: (epochs * records.train) / recordsPerIteration(training),
+  });
   return {
+    exact,
+    forkOf: forkedRun({ training }) ?? null,
     pictures: eyes.length,
     shards: Math.ceil(eyes.length / images.shardSize),
     databases: names.length,
     records,
-    trainings,
+    trainings: networks.length,
+    networks,
     segmentsPerEpoch,
-    segments: trainings * training.epochs * segmentsPerEpoch,
-    judgings: trainings * training.epochs,
-    iterations: (trainings * training.epochs * records.train) / recordsPerIteration(training),
+    ...inEpochs(networks.reduce((sum, { epochs }) => sum + epochs, 0)),
+    shared: inEpochs(networks.reduce((sum, { shared }) => sum + shared, 0)),
   };
+}
+
+function networkOf(training: PipelineInput['training'], heads: number[]): TrainingWork {
+  const { epochs } = trainingAt(training, heads, Number.POSITIVE_INFINITY);
+  const fork = training.forks?.at(-1);
+  // Without a run nobody knows whether somebody has trained what lies before.
+  if (fork?.run === undefined) return { heads, epochs, shared: 0 };
+  return { heads, epochs, shared: heads.includes(fork.split) ? fork.epoch : epochs };
 }

@@ -12,6 +12,7 @@ import {
 } from '@temporalio/workflow';
 import { trainingAt } from '../config/forks.ts';
 import type { PartialPipelineInput, PipelineInput } from '../config/input.ts';
+import { layoutsOf } from '../config/layouts.ts';
 import { STAGES, type Stage } from '../config/stages.ts';
 import { accountOf } from './account.ts';
 import { BudgetBrake } from './budget-brake.ts';
@@ -77,7 +78,7 @@ class Pipeline {
   async run(input: PipelineInput): Promise<PipelineResult> {
     this.progress.source = input.source;
     this.steering.begin(input);
-    if (input.budget) this.brake.begin(input.budget, layoutsOf(input).length);
+    if (input.budget) this.brake.begin(input.budget, layoutsOf(input.training).length);
     const stop = STAGES.indexOf(input.until);
     for (const stage of STAGES.slice(stop + 1)) this.progress.stages[stage].state = 'skipped';
     this.show();
@@ -138,7 +139,7 @@ class Pipeline {
   }
 
   private async train(place: { run: string; input: PipelineInput; upstream: Upstream }): Promise<StageResult[]> {
-    const layouts = layoutsOf(place.input);
+    const layouts = layoutsOf(place.input.training);
     this.progress.stages.train.of = layouts
       .map(heads => trainingAt(place.input.training, heads, Number.POSITIVE_INFINITY).epochs * heads.length)
       .reduce((sum, epochs) => sum + epochs, 0);
@@ -217,11 +218,6 @@ class Pipeline {
   private show(): void {
     setCurrentDetails(progressDetails(this.progress));
   }
-}
-
-/** Heads by network. */
-function layoutsOf({ training }: PipelineInput): number[][] {
-  return training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
 }
 
 /** The first line of what an activity or workflow stated, below the layers that say whose it is. */

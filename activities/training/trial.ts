@@ -97,7 +97,7 @@ export async function tryOut(services: ActivityServices, card: GraphicsCard | nu
 }
 
 /** Whether this Caffe was built for the CPU alone. */
-export async function lacksCuda(services: ActivityServices): Promise<boolean> {
+export async function lacksCuda(services: Pick<ActivityServices, 'caffe' | 'scratch'>): Promise<boolean> {
   const caffe = await services.caffe();
   let lacks = false;
   await inWorkspace(services, 'trial', folder =>
