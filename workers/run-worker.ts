@@ -1,6 +1,7 @@
 /** One worker process: connects, registers what its role does, runs until it is told to stop. */
 import { hostname } from 'node:os';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { wantsSearchAttributes } from '../activities/run/searchable.ts';
 import type { ActivityServices } from '../activities/services.ts';
 import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
 import { measureBacklog } from './backlog.ts';
@@ -13,6 +14,7 @@ import { serveHealth } from './health.ts';
 import { leaveWhenIdle, parseIdleTime } from './idle.ts';
 import { createLogger } from './logger.ts';
 import { READY_LINE, type Role } from './roles.ts';
+import { needSearchAttributes } from './search-attributes.ts';
 import { openServices } from './services.ts';
 import { slotsOf } from './slots.ts';
 import { watchesSpot, watchSpotNotices } from './spot-notice.ts';
@@ -30,7 +32,7 @@ const TRANSFERS = 8;
  * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the graphics cards of a gpu worker, else
  *   the cores), RETINOPATHY_GPUS, RETINOPATHY_EXIT_WHEN_IDLE (never), RETINOPATHY_METRICS and RETINOPATHY_HEALTH (where it listens for
  *   those who watch it; nowhere), RETINOPATHY_WORKFLOW_BUNDLE (the workflows' code; bundled at the start),
- *   AWS_EC2_METADATA_SERVICE_ENDPOINT
+ *   RETINOPATHY_SEARCH_ATTRIBUTES (1: runs set some), AWS_EC2_METADATA_SERVICE_ENDPOINT
  * @throws Error with one line for a person when the service or the store cannot be reached, or a setting is wrong
  */
 export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<void> {
@@ -39,6 +41,7 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
   const deployment = deploymentOf(env);
   const metrics = installRuntime(log, env);
   const service = temporalService(env);
+  const searchable = wantsSearchAttributes(env);
   const connection = await connectTo(service);
   const workers: Worker[] = [];
   const departure = new Departure(log, () => {
@@ -46,6 +49,7 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
   });
   const stops: (() => void)[] = [() => departure.close()];
   try {
+    if (searchable) await needSearchAttributes(connection, service.namespace);
     const services = role === 'workflow' ? undefined : await openServices(role, log, env);
     try {
       // Those of `npm start` are watched by it.

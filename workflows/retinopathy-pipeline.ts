@@ -8,6 +8,7 @@ import {
   setHandler,
   startChild,
   TemporalFailure,
+  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import { trainingAt } from '../config/forks.ts';
@@ -25,6 +26,7 @@ import { initialProgress, type ProgressMessage, progressDetails } from './progre
 import { ProgressPage } from './progress-page.ts';
 import { runActivities } from './proxies.ts';
 import { regressStage } from './regress-stage.ts';
+import { atEnd, atStage } from './search-attributes.ts';
 import * as signals from './signals.ts';
 import type { StageResult } from './stage.ts';
 import type { Upstream } from './standalone.ts';
@@ -49,7 +51,7 @@ export async function retinopathyPipeline(input: PartialPipelineInput = {}): Pro
   const resolved = await runActivities.resolveInput.executeWithOptions({ summary: 'check the input' }, [
     { run, input },
   ]);
-  return pipeline.run(resolved.input);
+  return pipeline.run(resolved.input, resolved.searchAttributes === true);
 }
 
 class Pipeline {
@@ -62,6 +64,7 @@ class Pipeline {
   private readonly results = new Map<string, StageResult>();
   private report: string | null = null;
   private page: ProgressPage | null = null;
+  private searchable = false;
 
   constructor(id: string) {
     this.id = id;
@@ -75,7 +78,8 @@ class Pipeline {
     this.brake = new BudgetBrake(id, this.progress, () => this.show());
   }
 
-  async run(input: PipelineInput): Promise<PipelineResult> {
+  async run(input: PipelineInput, searchable: boolean): Promise<PipelineResult> {
+    this.searchable = searchable;
     this.progress.source = input.source;
     this.steering.begin(input);
     if (input.budget) this.brake.begin(input.budget, layoutsOf(input.training).length);
@@ -96,6 +100,7 @@ class Pipeline {
     this.progress.state = 'finished';
     this.show();
     if (this.report === null) await this.page?.end('finished', null);
+    if (this.searchable) upsertSearchAttributes(atEnd(this.progress.stages.regress.counts));
     await condition(allHandlersFinished);
     return {
       run: this.id,
@@ -111,6 +116,7 @@ class Pipeline {
     shown.state = 'running';
     shown.startedAt = Date.now();
     this.show();
+    if (this.searchable) upsertSearchAttributes(atStage(input.source, stage));
     this.page?.renew();
     const results = await this.start(stage, place);
     shown.endedAt = Date.now();

@@ -10,10 +10,11 @@ import { finalFailure } from '../failures.ts';
 import type { ActivityServices } from '../services.ts';
 import { findReason } from './reason.ts';
 import { claimKey, readManifest, readRecord, readStages, runKey, type StageRecord, stageKey } from './records.ts';
+import { wantsSearchAttributes } from './searchable.ts';
 import type { RunActivities } from './types.ts';
 import { versions } from './versions.ts';
 
-export function createRunActivities({ store }: ActivityServices): RunActivities {
+export function createRunActivities({ store, env }: ActivityServices): RunActivities {
   const record = async (entry: StageRecord) => {
     await store.put(stageKey(entry.run, entry.name), json(entry), { overwrite: true });
   };
@@ -47,7 +48,7 @@ export function createRunActivities({ store }: ActivityServices): RunActivities 
           createdAt: new Date().toISOString(),
         };
         await store.put(runKey(run), json(content), { overwrite: true });
-        return { run, input: resolved };
+        return { run, input: resolved, ...(wantsSearchAttributes(env) && { searchAttributes: true }) };
       } catch (error) {
         throw error instanceof InputError ? finalFailure('BadInput', error.message) : error;
       }

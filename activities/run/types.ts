@@ -12,6 +12,8 @@ export interface ResolveInputArgs {
 export interface ResolvedRun {
   run: string;
   input: PipelineInput;
+  /** The namespace has the search attributes of the runs, and the pipeline is to set them. */
+  searchAttributes?: true;
 }
 
 export interface OpenStageArgs {

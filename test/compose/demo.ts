@@ -109,6 +109,9 @@ async function checkReport(stack: Stack, id: string, { predictions }: Outcome): 
   const status = shown.workflowExecutionInfo?.status;
   if (status !== 'WORKFLOW_EXECUTION_STATUS_COMPLETED')
     throw new Error(`Expected the Web UI to show ${id} as completed, got ${status}`);
+  const finished = 'RetinopathyStage = "finished" AND RetinopathyQwk > -2';
+  const { count } = await stack.withClient(client => client.workflow.count(finished));
+  if (count !== 1) throw new Error(`Expected the list of finished runs to have ${id}, got ${count} runs`);
 }
 
 async function timed<Result>(

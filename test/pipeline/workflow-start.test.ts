@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readRecord } from '../../activities/run/records.ts';
 import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
 import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
@@ -37,6 +37,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'start-'));
   out = await openOutFolder(join(folder, 'run'));
   temporal = (await findTemporalCli({ env: process.env })).path;
+  vi.stubEnv('RETINOPATHY_SEARCH_ATTRIBUTES', '1');
   embedded = await startEmbedded({
     temporal,
     out,
@@ -53,6 +54,7 @@ afterAll(async () => {
   await embedded?.stop();
   out?.release();
   await rm(folder, { recursive: true, force: true });
+  vi.unstubAllEnvs();
 });
 
 /** The Temporal CLI's words for a request to the run. */
@@ -109,6 +111,18 @@ describe('temporal workflow start', () => {
     expect(metrics.splits).toHaveLength(4);
     expect(metrics.work.segmentsTrained).toBe(16);
   }, 300_000);
+
+  test('the list of workflows finds it by its source, its stage and its figures', async () => {
+    const store = await createFileStore(join(out.path, 'store'));
+    const { regression, splits } = JSON.parse((await store.get(`runs/${RUN}/report/metrics.json`)).toString());
+    const found = async (more: string) => {
+      const query = `RetinopathySource = "synthetic" AND RetinopathyStage = "finished" AND ${more}`;
+      return (await client.workflow.count(query)).count;
+    };
+    await eventually('the run in the list', 30, async () => (await found(`RetinopathyQwk = ${regression.qwk}`)) === 1);
+    expect(await found(`RetinopathyReferableAuc = ${splits[1].auc}`)).toBe(1);
+    expect(await found(`RetinopathyQwk < ${regression.qwk}`)).toBe(0);
+  });
 
   test('plan says before what it was: bytes and counts exactly, disk within a fifth, histories within twice', async () => {
     const store = await createFileStore(join(out.path, 'store'));
