@@ -18,8 +18,8 @@ export function addHousekeeping(program: Command): void {
       '--from <run>',
       'take the times of this run: an out folder, or the id of one in the store (default: try this machine)',
     )
-    .option('--gpus <n>', 'trainings at once (default: cores of this machine)', amount)
-    .option('--per-gpu-hour <price>', 'of a graphics card', amount)
+    .option('--gpus <n>', 'trainings at once (default: graphics cards, or cores, of this machine)', amount)
+    .option('--per-gpu-hour <price>', 'of a graphics card: its hours need --from a run that trained on one', amount)
     .option('--per-cpu-hour <price>', 'of a core', amount)
     .option('--per-gb-month <price>', 'of the store', amount)
     .option('--currency <text>', 'of the prices', 'USD')

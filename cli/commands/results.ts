@@ -108,7 +108,9 @@ export function addResults(program: Command): void {
 
   program
     .command('submit')
-    .description('hand a submission in to the competition, with the credentials of the download')
+    .description(
+      'hand a submission in to the competition, with the credentials and the API (RETINOPATHY_KAGGLE_API) of the download',
+    )
     .argument('<file>', 'submission.csv, as `retinopathy score` writes it')
     .requiredOption('--message <text>', 'what the list of submissions says beside it')
     .option('--competition <name>', 'its name in its address', 'diabetic-retinopathy-detection')
