@@ -9,7 +9,7 @@ import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
 import { createFileStore } from '../../storage/file.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { TASK_QUEUE } from '../../workflows/names.ts';
-import type { TrainResult } from '../../workflows/train-network.ts';
+import type { TrainResult } from '../../workflows/training.ts';
 import { eventually, retinopathy } from '../support/command.ts';
 import { processesMentioning } from '../support/processes.ts';
 import { LABEL, labelStage, prepareStage, tinyInput } from './prepared.ts';

@@ -18,7 +18,7 @@ import type { Manifest } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { FailurePolicy } from '../../workers/failure-policy.ts';
 import { GPU_TASK_QUEUE, TASK_QUEUE, trainingName } from '../../workflows/names.ts';
-import type { TrainResult } from '../../workflows/train-network.ts';
+import type { TrainResult } from '../../workflows/training.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 import { LABEL } from './prepared.ts';
