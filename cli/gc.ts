@@ -33,7 +33,10 @@ export async function gc(options: GcOptions): Promise<number> {
   const write = (line: string) => process.stdout.write(`${line}\n`);
   const first = await look(store, { before, forget: new Set() });
   for (const run of forget) {
-    if (!first.runs.includes(run)) throw new UserError(`Expected a run ${run} in ${store.url}, got none`);
+    if (first.runs.includes(run)) continue;
+    throw new UserError(
+      `Expected a run ${run} in ${store.url}, got none; what is left of one that is gone goes without --forget`,
+    );
   }
   const found = options.delete
     ? await sweep(store, { before, forget }, ({ what }) => options.json || write(`  removed ${what}`))

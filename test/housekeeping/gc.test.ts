@@ -1,12 +1,7 @@
 /** `retinopathy gc` on stores of three runs that share stages, made by the real activities: in a folder and in S3. */
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createRunActivities } from '../../activities/run/index.ts';
-import type { OpenStageArgs, RunActivities } from '../../activities/run/types.ts';
+import type { RunActivities } from '../../activities/run/types.ts';
 import { sweep } from '../../housekeeping/sweep.ts';
-import { putBytes, putJson } from '../../storage/files.ts';
-import type { Manifest } from '../../storage/manifest.ts';
 import { createS3Store } from '../../storage/s3.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { StoreBusy, waitUntilTidy, whileTidying } from '../../storage/tidying.ts';
@@ -14,6 +9,7 @@ import { runChild } from '../../system/child-process.ts';
 import { retinopathy } from '../support/command.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
 import { type TestServices, testServices } from '../support/services.ts';
+import { caller, expectWhole, keysIn, open, threeRuns } from './runs-in-store.ts';
 
 let services: TestServices;
 let s3: S3Server;
@@ -22,65 +18,6 @@ beforeAll(async () => {
   Object.assign(process.env, s3.env);
 }, 120_000);
 afterAll(() => Promise.all([services?.close(), s3?.close()]));
-
-/** Calls an activity as a worker does. */
-function caller(store: ArtifactStore) {
-  const activities = createRunActivities({ ...services, store });
-  return <Name extends keyof RunActivities>(name: Name, args: Parameters<RunActivities[Name]>[0]) =>
-    new MockActivityEnvironment(undefined, { logger: new DefaultLogger('ERROR') }).run(
-      activities[name] as never,
-      args as never,
-    ) as ReturnType<RunActivities[Name]>;
-}
-
-const open = (run: string, stage: 'download' | 'prepare' | 'label', parameters = {}): OpenStageArgs => ({
-  ...{ run, name: stage, stage, recipe: 1, inputs: {}, parameters },
-});
-
-/** Opens a stage; where it is not finished, closes it with one file, a download with a part in `archives/`. */
-async function make(store: ArtifactStore, args: OpenStageArgs): Promise<string> {
-  const call = caller(store);
-  const { finished, prefix, key, openedAt } = await call('openStage', args);
-  if (finished) return prefix;
-  const at = args.stage === 'download' ? 'archives/eyes/train.zip.001' : `${prefix}/data`;
-  const file = await putBytes(store, at, Buffer.alloc(1000, args.stage));
-  if (args.stage === 'download') await putJson(store, `${at}.part.json`, {});
-  await call('closeStage', { ...args, key, openedAt, outputs: { file }, counts: {} });
-  return prefix;
-}
-
-/** `one` and `two` share their download and pictures, `two` and `three` their download. */
-async function threeRuns(store: ArtifactStore): Promise<{ own: string[] }> {
-  const own: string[] = [];
-  for (const [run, size, seed] of [
-    ['one', 64, 1],
-    ['two', 64, 2],
-    ['three', 96, 3],
-  ] as const) {
-    await caller(store)('resolveInput', { run, input: { until: 'label' } });
-    await make(store, open(run, 'download'));
-    const made = [await make(store, open(run, 'prepare', { size })), await make(store, open(run, 'label', { seed }))];
-    if (run === 'three') own.push(...made, 'runs/three');
-  }
-  // Of a run that somebody has removed by hand.
-  await store.put('runs/gone/tensorboard/train-0-vs-1234/events.out.tfevents.1', Buffer.alloc(50));
-  return { own: [...own, 'runs/gone'] };
-}
-
-async function keysIn(store: ArtifactStore): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list('')) keys.push(key);
-  return keys;
-}
-
-/** Every stage that has a manifest has all that the manifest names. */
-async function expectWhole(store: ArtifactStore): Promise<void> {
-  for (const key of await keysIn(store)) {
-    if (!/^stages\/.*\/manifest\.json$/.test(key)) continue;
-    const { outputs } = JSON.parse((await store.get(key)).toString()) as Manifest;
-    for (const output of Object.values(outputs)) expect(await store.head(output.key)).toBeDefined();
-  }
-}
 
 const ALL = ['one', 'two', 'three'];
 const soon = () => Date.now() + 60_000;
@@ -96,7 +33,7 @@ describe.each(['a folder', 'S3'])('a store in %s', where => {
 
   test('shows what nothing refers to and leaves it; frees exactly that when it is asked to', async () => {
     const store = await newStore();
-    const { own } = await threeRuns(store);
+    const { own } = await threeRuns(services, store);
     const before = await keysIn(store);
     const gc = async (...args: string[]) => {
       const command = retinopathy(['gc', '--store', store.url, '--min-age', '0', ...args], s3.env);
@@ -118,7 +55,7 @@ describe.each(['a folder', 'S3'])('a store in %s', where => {
     await expectWhole(store);
     for (const stage of ['download', 'prepare'] as const) {
       const parameters = stage === 'prepare' ? { size: 64 } : {};
-      const { finished } = await caller(store)('openStage', open('four', stage, parameters));
+      const { finished } = await caller(services, store)('openStage', open('four', stage, parameters));
       expect(finished).not.toBeNull();
     }
   }, 60_000);
@@ -127,7 +64,7 @@ describe.each(['a folder', 'S3'])('a store in %s', where => {
     'killed after any removal while it forgets %j, has only whole stages, and the rest goes the next time',
     async forget => {
       const store = await newStore();
-      const { own } = await threeRuns(store);
+      const { own } = await threeRuns(services, store);
       const before = await keysIn(store);
       const left = forget.length > 1 ? [] : before.filter(key => !own.some(place => key.startsWith(`${place}/`)));
       let removals = 0;
@@ -158,14 +95,14 @@ describe.each(['a folder', 'S3'])('a store in %s', where => {
 describe('gc and the runs', () => {
   test('whoever opens a stage waits until the tidying is over, and then makes what is gone', async () => {
     const store = (await import('../../storage/file.ts')).createFileStore(`${services.folder}/waits`);
-    await threeRuns(store);
+    await threeRuns(services, store);
     let opened: ReturnType<RunActivities['openStage']> | undefined;
     await sweep(
       {
         ...store,
         remove: async key => {
           // In the middle of the removal a new run begins with what is being removed.
-          opened ??= caller(store)('openStage', open('late', 'prepare', { size: 96 }));
+          opened ??= caller(services, store)('openStage', open('late', 'prepare', { size: 96 }));
           await store.remove(key);
         },
       },
@@ -177,8 +114,8 @@ describe('gc and the runs', () => {
 
   test('what a run is about to open stays, as it says so first', async () => {
     const store = (await import('../../storage/file.ts')).createFileStore(`${services.folder}/claims`);
-    await threeRuns(store);
-    await caller(store)('resolveInput', { run: 'late', input: { until: 'label' } });
+    await threeRuns(services, store);
+    await caller(services, store)('resolveInput', { run: 'late', input: { until: 'label' } });
     const stuck: ArtifactStore = {
       ...store,
       get: async (key, range) => {
@@ -186,10 +123,10 @@ describe('gc and the runs', () => {
         return store.get(key, range);
       },
     };
-    await expect(caller(stuck)('openStage', open('late', 'prepare', { size: 96 }))).rejects.toThrow('killed');
+    await expect(caller(services, stuck)('openStage', open('late', 'prepare', { size: 96 }))).rejects.toThrow('killed');
     const { leftovers } = await sweep(store, forgetThree(), () => {});
     expect(leftovers.map(({ what }) => what.split('/')[1])).not.toContain('prepare');
-    expect((await caller(store)('openStage', open('late', 'prepare', { size: 96 }))).finished).not.toBeNull();
+    expect((await caller(services, store)('openStage', open('late', 'prepare', { size: 96 }))).finished).not.toBeNull();
   }, 30_000);
 
   test('two do not tidy at once; the notice of one that was killed holds nobody up', async () => {
