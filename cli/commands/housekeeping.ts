@@ -42,7 +42,7 @@ export function addHousekeeping(program: Command): void {
     .option('--min-age <time>', 'leave what is younger: 30m, 24h, 7d', '24h')
     .option('--forget <run>', 'a run to give up, with all that only it refers to (may be repeated)', collect, [])
     .option('--json', 'as JSON')
-    .addHelpText('after', '\nExample:\n  retinopathy gc --store file:/data/store --min-age 7d')
+    .addHelpText('after', '\nExample:\n  retinopathy gc --out ./run --min-age 7d')
     .action(async options => {
       const { gc } = await import('../gc.ts');
       process.exitCode = await gc(options);

@@ -10,7 +10,7 @@ export function addResults(program: Command): void {
     .option('--store <url>', 'where their artifacts lie (default: RETINOPATHY_STORE, or the store of the out folder)')
     .option('--out <dir>', 'the folder of a run on this machine', './run')
     .option('--json', 'as JSON')
-    .addHelpText('after', '\nExample:\n  retinopathy compare dr-2026-11 dr-2026-12 --store file:/data/store')
+    .addHelpText('after', '\nExample:\n  retinopathy compare ./run slower')
     .action(async (runs, options) => {
       const { compare } = await import('../compare.ts');
       process.exitCode = await compare(runs, options);
@@ -28,7 +28,7 @@ export function addResults(program: Command): void {
     .option('--max-quarantined <share>', "share of pictures that may be set aside (default: the run's own)", share)
     .option('--port <port>', "port of Temporal's server (default: 7233, or a free one)", port)
     .option('--ui-port <port>', "port of Temporal's Web UI (default: the server's + 1000, or a free one)", port)
-    .addHelpText('after', '\nExample:\n  retinopathy score test.zip --out /data/run')
+    .addHelpText('after', '\nExample:\n  retinopathy score test.zip --out ./run')
     .action(async (archive, options) => {
       const { score } = await import('../score.ts');
       process.exitCode = await score(archive, options);
@@ -99,7 +99,7 @@ export function addResults(program: Command): void {
     .option('--ui-port <port>', "port of Temporal's Web UI (default: the server's + 1000, or a free one)", port)
     .addHelpText(
       'after',
-      '\nExample:\n  TEMPORAL_ADDRESS=127.0.0.1:7233 retinopathy fork dr-2026-11 --split 1 --from-epoch 12 --set training.baseRate=0.001 --store file:/data/store',
+      '\nExample:\n  retinopathy fork ./run --split 1 --from-epoch 1 --set training.baseRate=0.001 --name slower',
     )
     .action(async (run, options) => {
       const { fork } = await import('../fork.ts');
@@ -115,7 +115,10 @@ export function addResults(program: Command): void {
     .requiredOption('--message <text>', 'what the list of submissions says beside it')
     .option('--competition <name>', 'its name in its address', 'diabetic-retinopathy-detection')
     .option('--source <source>', 'kaggle, or the URL of a Kaggle-compatible server', 'kaggle')
-    .addHelpText('after', '\nExample:\n  retinopathy submit run/test/submission.csv --message "GoogLeNet, 30 epochs"')
+    .addHelpText(
+      'after',
+      '\nExample:\n  retinopathy submit ./run/test/submission.csv --message "small network, 2 epochs"',
+    )
     .action(async (file, options) => {
       const { submit } = await import('../submit.ts');
       process.exitCode = await submit(file, options);

@@ -29,7 +29,10 @@ export function addRunning(program: Command): void {
     .option('--port <port>', "port of Temporal's server (default: 7233, or a free one)", port)
     .option('--ui-port <port>', "port of Temporal's Web UI (default: the server's + 1000, or a free one)", port)
     .allowExcessArguments(false)
-    .addHelpText('after', '\nExample:\n  retinopathy run --source synthetic --set training.epochs=4 --out /tmp/eyes')
+    .addHelpText(
+      'after',
+      '\nExample:\n  retinopathy run --set synthetic.patients=40 --set training.epochs=2 --out ./run',
+    )
     .action(async options => {
       if (options.chaos === undefined) {
         const { run } = await import('../run.ts');
@@ -56,7 +59,7 @@ export function addRunning(program: Command): void {
     .option('--out <dir>', 'the folder of a run', './run')
     .option('--port <port>', "port of Temporal's server", port)
     .option('--ui-port <port>', "port of Temporal's Web UI", port)
-    .addHelpText('after', '\nExample:\n  retinopathy ui --out ./run')
+    .addHelpText('after', '\nExample:\n  retinopathy ui --out ./run --port 7233')
     .action(async options => {
       const { ui } = await import('../ui.ts');
       process.exitCode = await ui(options);
@@ -82,7 +85,7 @@ export function addRunning(program: Command): void {
     )
     .addHelpText(
       'after',
-      '\nExample:\n  RETINOPATHY_STORE=file:/data/store retinopathy worker gpu --exit-when-idle 10m',
+      '\nExample:\n  TEMPORAL_ADDRESS=127.0.0.1:7233 RETINOPATHY_STORE=file:./run/store retinopathy worker gpu --exit-when-idle 10m',
     )
     .action(async (role, options) => {
       const { worker } = await import('../worker.ts');
@@ -95,7 +98,7 @@ export function addRunning(program: Command): void {
     .argument('<run>', 'the workflow id')
     .requiredOption('--to <dir>', 'where report.html, metrics.json and the tables go')
     .option('--store <url>', 'file:DIR or s3://bucket/prefix (default: RETINOPATHY_STORE)')
-    .addHelpText('after', '\nExample:\n  retinopathy report dr-2026-11 --to ./report --store file:/data/store')
+    .addHelpText('after', '\nExample:\n  retinopathy report dr-2026-11 --to ./report --store file:./run/store')
     .action(async (run, options) => {
       const { report } = await import('../report.ts');
       process.exitCode = await report(run, options);
