@@ -14,6 +14,7 @@ import { readPhotographs } from '../scoring/own-pictures.ts';
 import { EXAMPLE_CASES, expectExample } from '../support/example-cases.ts';
 import { helpExamples, runExample, startExample, type Typed, type Typing, wordsOf } from '../support/help-examples.ts';
 
+const PROXY_SETTINGS = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
 const EXAMPLES = helpExamples();
 const exampleOf = (command: string) => EXAMPLES.find(example => example.command === command)!;
 
@@ -74,7 +75,10 @@ describe.runIf(process.env.RETINOPATHY_LONG)('typed in a new folder', () => {
         'retinopathy submit': `retinopathy submit --source ${kaggle.url}`,
       },
       // Whatever goes beyond this machine ends at once.
-      env: { KAGGLE_API_TOKEN: TOKEN, HTTP_PROXY: 'http://127.0.0.1:1', HTTPS_PROXY: 'http://127.0.0.1:1' },
+      env: {
+        KAGGLE_API_TOKEN: TOKEN,
+        ...Object.fromEntries(PROXY_SETTINGS.map(name => [name, 'http://127.0.0.1:1'])),
+      },
     };
   });
   afterAll(async () => {
