@@ -6,6 +6,7 @@ import { findSnapshot } from '../activities/training/score-archive.ts';
 import { readSegment } from '../activities/training/segment-record.ts';
 import type { TrainingArgs } from '../activities/training/types.ts';
 import type { PipelineInput } from '../config/input.ts';
+import { layoutsOf } from '../config/layouts.ts';
 import { getJson } from '../storage/files.ts';
 import { runFolder } from '../storage/key-names.ts';
 import type { Manifest } from '../storage/manifest.ts';
@@ -44,7 +45,7 @@ export interface TrainedRun {
 /** @throws UnusableRun where a stage is not finished; a final failure where the weights are no longer there */
 export async function readTrainedRun(store: ArtifactStore, record: RunRecord): Promise<TrainedRun> {
   const { run, input } = record;
-  const heads = input.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
+  const heads = layoutsOf(input.training);
   const names = ['download', 'prepare', 'label', ...heads.map(trainingName), 'regress'];
   const prefixes = Object.fromEntries(names.map(name => [name, prefixOf(record, name)]));
   const metrics = await getJson<Metrics>(store, `${runFolder(run)}/report/metrics.json`);

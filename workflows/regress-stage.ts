@@ -1,5 +1,6 @@
 /** Stage 5: the four predictions regressed against the actual stage, and the report. */
 import type { ReportArgs } from '../activities/regression/types.ts';
+import { layoutsOf } from '../config/layouts.ts';
 import { trainingName } from './names.ts';
 import { regressionActivities } from './proxies.ts';
 import { RECIPES } from './recipes.ts';
@@ -33,7 +34,7 @@ const NO_ACCOUNT: NonNullable<RegressArgs['account']> = {
 export async function regressStage(args: RegressArgs = {}): Promise<RegressResult> {
   const { run, input, upstream } = await locate(args, 'regress');
   listenToSteering();
-  const heads = input.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
+  const heads = layoutsOf(input.training);
   const label = required(upstream, 'label', run);
   const keys = Object.fromEntries(heads.map(trainingName).map(name => [name, required(upstream, name, run)]));
   const place = {

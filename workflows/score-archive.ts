@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { TrainingArgs } from '../activities/training/types.ts';
 import { inputForScoring, type ScoringRequest } from '../config/archive-to-score.ts';
+import { layoutsOf } from '../config/layouts.ts';
 import type { Artifact } from '../storage/store.ts';
 import { downloadArchive } from './download-archive.ts';
 import { trainingName } from './names.ts';
@@ -65,7 +66,7 @@ export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreAr
   const { input: trained, upstream } = await locate({ run }, 'regress');
   const label = required(upstream, 'label', run);
   const regress = required(upstream, 'regress', run);
-  const heads = trained.training.layout === 'four-heads' ? [[0, 1, 2, 3]] : [[0], [1], [2], [3]];
+  const heads = layoutsOf(trained.training);
   const trainings = heads.map(each => {
     const name = trainingName(each);
     const { training, images } = trained;
