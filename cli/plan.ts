@@ -6,6 +6,7 @@ import { lacksCuda } from '../activities/training/trial.ts';
 import { findCaffe } from '../bootstrap/caffe.ts';
 import { forkedInput, forkedRun } from '../config/forks.ts';
 import type { PipelineInput } from '../config/input.ts';
+import { layoutsOf } from '../config/layouts.ts';
 import { STAGES } from '../config/stages.ts';
 import { estimate, type Plan, type Prices } from '../planning/estimate.ts';
 import { probe } from '../planning/probe.ts';
@@ -74,7 +75,8 @@ async function ratesFor(
   say('trying this machine for about 20 seconds');
   const caffe = await findCaffe({ env: process.env, report: say });
   const cards = await usableCards(caffe, process.env);
-  const rates = await probe(input, caffe, { card: cards[0] ?? null, drawing });
+  const atOnce = cards.length > 0 ? 1 : Math.min(cores, options.gpus ?? cores, layoutsOf(input.training).length);
+  const rates = await probe(input, caffe, { card: cards[0] ?? null, atOnce, drawing });
   return { rates, slots: cards.length || cores };
 }
 

@@ -71,11 +71,12 @@ export function estimate(
   const cards = Math.max(1, Math.min(machine.cards, each.filter(({ all }) => all > 0).length));
   const wall: Record<Stage, number> = {
     download: fetched / rates.download + (made ? work.pictures * rates.drawing : 0),
-    prepare: (work.pictures * rates.preparing) / Math.min(machine.cores, work.shards),
+    // A core has a shard at a time, and for the last few there is nothing to share.
+    prepare: Math.ceil(work.shards / machine.cores) * (work.pictures / work.shards) * rates.preparing,
     label: records * rates.labelling,
     // A training is a chain: with cards to spare, the longest one is waited for.
     train: Math.max(sum(({ all }) => all) / cards, ...each.map(({ all }) => all)),
-    regress: rates.regression,
+    regress: 1 + work.pictures * rates.regression,
   };
   if (work.forkOf !== null) Object.assign(wall, { download: 0, prepare: 0, label: 0 });
   const last = STAGES.indexOf(input.until);

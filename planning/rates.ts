@@ -30,7 +30,7 @@ export interface Rates {
   judging: { record: number; around: number };
   /** Seconds that a card stands idle between two tasks. */
   turnover: number;
-  /** Wall-clock seconds of the regression and the report. */
+  /** Wall-clock seconds a picture of the regression and the report, beside a second for any. */
   regression: number;
   bytes: { version: number; record: number; pair: number; aroundSegment: number };
 }
@@ -103,7 +103,7 @@ export async function ratesOfRun(store: ArtifactStore, run: string): Promise<Rat
     aroundSegment: caffe ? (seconds - caffe) / segments.length : 0,
     judging: { record: judged / Math.max(1, versionsOf('validation', label!, images.versions.length)), around: 0 },
     turnover: Math.max(0, slots * Math.max(...trained) - held) / tasks,
-    regression: regress!.seconds,
+    regression: Math.max(0, regress!.seconds - 1) / Math.max(1, count(prepare, 'pictures')),
     bytes: {
       version: stored(prepare) / Math.max(1, versions),
       record: stored(label) / Math.max(1, count(label, 'records')),
