@@ -102,7 +102,7 @@ export async function extractPictures(
 /**
  * Reads the pictures in the order of their shards and hands each to `take`, some at a time.
  * @param onProgress is told how many have been taken
- * @throws the first failure, or the signal's reason, when no `take` runs any more
+ * @throws the signal's reason, or of the failures the first in that order, when no `take` runs any more
  */
 export async function readPictures<Place extends PicturePlace>(
   store: ArtifactStore,
@@ -142,8 +142,10 @@ export async function readPictures<Place extends PicturePlace>(
       }),
     ),
   );
-  // All must have ended before the caller may remove what it has made of them; the first failure is the one that counts.
-  await Promise.allSettled(reads);
+  // All must have ended before the caller may remove what it has made of them. Whatever lies before a failure had begun by then and
+  // came to its own end, so that the same pictures are refused by the same words each time.
+  const ended = await Promise.allSettled(reads);
   signal.throwIfAborted();
-  failure.signal.throwIfAborted();
+  const failed = ended.find(read => read.status === 'rejected');
+  if (failed) throw failed.reason;
 }

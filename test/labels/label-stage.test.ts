@@ -120,7 +120,18 @@ describe('the mean picture', () => {
         const key = `${PREPARE}/${shard}.tar`;
         await broken.store.put(key, (await broken.store.get(key)).fill(0), { overwrite: true });
       }
-      const { sumPictures } = createLabelActivities(broken);
+      let read = () => {};
+      const second = new Promise<void>(resolve => {
+        read = resolve;
+      });
+      const get: typeof broken.store.get = async (key, range) => {
+        // The second shard's fails before the first one's is there.
+        if (key.endsWith('shard-000.tar')) await second;
+        const bytes = await broken.store.get(key, range);
+        if (key.endsWith('shard-001.tar')) setImmediate(read);
+        return bytes;
+      };
+      const { sumPictures } = createLabelActivities({ ...broken, store: { ...broken.store, get } });
       const part = { prefix: LABEL, prepare: PREPARE, plan: stage.assigned.plan, part: 0, parts: 1 };
       await expect(runActivity(sumPictures, part)).rejects.toThrow(
         /^Expected \d+_\w+\.a\.png in stages\/prepare\/.*shard-000\.tar to be a picture, got one that cannot be decoded/,
