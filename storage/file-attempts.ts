@@ -26,12 +26,12 @@ export const idleName = (what: string) => `${what}~${IDLE}~${ownerName()}`;
 
 /**
  * Makes the folder `own`: of the free attempt at the same upload that got farthest, or new.
- * @param what hash of key, tag and sizes, with which the attempts' names begin
+ * @param what hashes of the key and of tag and sizes, with which the attempts' names begin
  * @returns the other attempts
  */
 export async function takeOver(uploads: string, what: string, own: string, temporary: string): Promise<Attempt[]> {
   for (;;) {
-    const attempts = await attemptsAt(uploads, what);
+    const attempts = await attemptsAt(uploads, `${what}~`);
     const best = attempts.find(attempt => attempt.free);
     if (!best) {
       await mkdir(own);
@@ -54,10 +54,10 @@ export async function takeOver(uploads: string, what: string, own: string, tempo
 }
 
 /** The one with the most parts first. */
-async function attemptsAt(uploads: string, what: string): Promise<Attempt[]> {
+async function attemptsAt(uploads: string, begin: string): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
   for (const name of await readdir(uploads)) {
-    if (!name.startsWith(`${what}~`)) continue;
+    if (!name.startsWith(begin)) continue;
     const path = join(uploads, name);
     const text = await readFile(join(path, 'journal'), 'latin1').catch(() => '');
     attempts.push({ path, free: isFree(name), done: parseJournal(text).done });
@@ -104,9 +104,13 @@ export async function discard(path: string, temporary: string): Promise<void> {
   await rm(gone, { recursive: true, force: true });
 }
 
-/** Removes what dead or idle attempts at an upload have left, now that its object is there. */
-export async function discardFree(uploads: string, what: string, temporary: string): Promise<void> {
-  for (const { path, free } of await attemptsAt(uploads, what)) if (free) await discard(path, temporary);
+/**
+ * Removes what dead or idle attempts at an object have left, now that it is there: also those of another version of the source, which
+ * may have changed in between and back.
+ * @param ofKey hash of the key, with which their names begin
+ */
+export async function discardFree(uploads: string, ofKey: string, temporary: string): Promise<void> {
+  for (const { path, free } of await attemptsAt(uploads, `${ofKey}.`)) if (free) await discard(path, temporary);
 }
 
 /** Bytes on the disk of unfinished uploads: whoever goes on with one needs that much less room. */

@@ -1,7 +1,7 @@
 /**
  * Uploads of the file driver: parts are written at their places in a data file, and a journal beside it says which are there.
  *
- * Every attempt has a folder of its own, `.tmp/uploads/<what is uploaded>~<whose>/{data,journal}`, and nobody else ever writes there.
+ * Every attempt has a folder of its own, `.tmp/uploads/<hash of the key>.<hash of what is uploaded>~<whose>/{data,journal}`, and nobody else ever writes there.
  * An attempt that begins takes over, by one rename, the folder of one that has let go or whose process is gone. From one that still
  * lives (a late first attempt) it copies the parts that are done instead: both may then go on, at the price of the space. So no
  * file that another attempt could still write to ever becomes a stored object.
@@ -37,7 +37,8 @@ export async function openFileUpload(place: UploadPlace, options: UploadOptions)
   const { count: parts, lengthOf, expect: expectPart } = partsOfUpload(key, options);
   const uploads = join(temporary, 'uploads');
   await mkdir(uploads, { recursive: true });
-  const what = sha256(JSON.stringify([key, sourceTag, size, partSize])).slice(0, 32);
+  const ofKey = sha256(key).slice(0, 16);
+  const what = `${ofKey}.${sha256(JSON.stringify([sourceTag, size, partSize])).slice(0, 32)}`;
   const own = join(uploads, `${what}~${ownerName()}`);
   const others = await takeOver(uploads, what, own, temporary);
   const dataFile = join(own, 'data');
@@ -130,7 +131,7 @@ export async function openFileUpload(place: UploadPlace, options: UploadOptions)
     }
     completed = crc;
     await end('completed');
-    await discardFree(uploads, what, temporary);
+    await discardFree(uploads, ofKey, temporary);
   }
 
   const upload: Upload = {

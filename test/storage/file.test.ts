@@ -48,6 +48,22 @@ describe('file store', () => {
     expect(await readdir(folder)).toEqual(['.tmp']);
   });
 
+  it('needs no upload of another version once the object is there, and keeps those of other objects', async () => {
+    const other = await store.openUpload('b', options);
+    await put(bytesOf(1, 500), other);
+    await other.close();
+    const kept = await leftovers();
+    const changed = await store.openUpload('a', options);
+    await put(bytesOf(1, 500), changed);
+    await changed.close();
+    const upload = await store.openUpload('a', { ...options, size: 500, sourceTag: 'y' });
+    await put(bytesOf(2, 500), upload);
+    expect(await leftovers()).toHaveLength(3);
+    await upload.complete(crc32c(bytesOf(2, 500)));
+    await upload.close();
+    expect(await leftovers()).toEqual(kept);
+  });
+
   it('keeps an unfinished upload for a week', async () => {
     const upload = await store.openUpload('a', options);
     await put(bytesOf(1, 500), upload);
