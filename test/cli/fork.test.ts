@@ -7,7 +7,7 @@ import type { Comparison } from '../../activities/regression/compare.ts';
 import type { Metrics } from '../../activities/regression/metrics.ts';
 import type { Plan } from '../../planning/estimate.ts';
 import { eventually, retinopathy } from '../support/command.ts';
-import { processesMentioning } from '../support/processes.ts';
+import { CAFFE_TRAINS, processesMentioning } from '../support/processes.ts';
 import { TINY_OPTIONS } from '../support/tiny.ts';
 
 /** One an epoch, so that the last two, which the store keeps, are two epochs. */
@@ -77,7 +77,8 @@ describe.runIf(process.env.RETINOPATHY_LONG)('a fork of an out folder', () => {
   test('that is stopped goes on with the same words', async () => {
     const words = ['fork', out, '--split', '0', '--from-epoch', '2', '--set', 'training.epochs=8', '--name', 'longer'];
     const first = retinopathy(words);
-    await eventually(`it to train (${first.output()})`, 120, () => /train \d/.test(first.output()));
+    const trains = async () => (await processesMentioning(out, CAFFE_TRAINS)).length > 0;
+    await eventually(() => `it to train (${first.output()})`, 120, trains);
     process.kill(first.pid, 'SIGTERM');
     expect((await first.exited).code).toBe(143);
     expect(first.output()).toContain('the same command again');

@@ -72,7 +72,7 @@ test('kill -9 of the whole group in a download, in preparing, in training: the s
 
   async function killWhen(moment: string, reached: () => Promise<unknown>): Promise<void> {
     const command = start(killed);
-    await eventually(`${moment} (${command.output()})`, 150, reached);
+    await eventually(() => `${moment} (${command.output()})`, 150, reached);
     command.killGroup('SIGKILL');
     await command.exited;
     await eventually(`nothing left running after the kill in ${moment}`, 10, async () => {

@@ -47,9 +47,13 @@ describe.runIf(process.env.RETINOPATHY_LONG)('a run on S3', () => {
 
     const out = join(folder, 'out');
     const command = start(out);
-    await eventually(`training (${command.output()})`, 150, async () => {
-      return (await keys('stages/segment/', /manifest\.json$/)).length > 0;
-    });
+    await eventually(
+      () => `training (${command.output()})`,
+      150,
+      async () => {
+        return (await keys('stages/segment/', /manifest\.json$/)).length > 0;
+      },
+    );
     await server.kill();
     await new Promise(resolve => setTimeout(resolve, AWAY_MS));
     await server.restart();

@@ -25,7 +25,11 @@ const nothingLeft = (out: string, seconds: number) =>
   eventually(`no process of ${out}`, seconds, async () => (await processesMentioning(out)).length === 0);
 
 async function underWay(command: Command): Promise<void> {
-  await eventually(`the run to start (${command.output()})`, 120, () => command.output().includes('Started'));
+  await eventually(
+    () => `the run to start (${command.output()})`,
+    120,
+    () => command.output().includes('Started'),
+  );
 }
 
 describe('an orderly end', () => {

@@ -56,9 +56,9 @@ function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Com
   };
 }
 
-/** Waits until `look` gives something, asking every 100 ms. @throws when it takes longer than `seconds` */
+/** Waits until `look` gives something, asking every 100 ms. @throws Error with `what` as it is then, when it takes longer than `seconds` */
 export async function eventually<T>(
-  what: string,
+  what: string | (() => string),
   seconds: number,
   look: () => Promise<T | undefined | false> | T | undefined | false,
 ): Promise<T> {
@@ -66,7 +66,8 @@ export async function eventually<T>(
   for (;;) {
     const seen = await look();
     if (seen) return seen as T;
-    if (Date.now() > deadline) throw new Error(`Expected ${what} within ${seconds} s`);
+    if (Date.now() > deadline)
+      throw new Error(`Expected ${typeof what === 'string' ? what : what()} within ${seconds} s`);
     await new Promise(resolve => setTimeout(resolve, 100));
   }
 }

@@ -1,6 +1,9 @@
 /** What runs on this machine. */
 import { readdir, readFile } from 'node:fs/promises';
 
+/** Stands on the command line of a Caffe that trains. */
+export const CAFFE_TRAINS = 'train\0--solver';
+
 /** Pids of living processes whose command line or environment holds each of the texts (words are parted by `\\0`); Linux only. */
 export async function processesMentioning(...texts: string[]): Promise<number[]> {
   const found: number[] = [];

@@ -80,7 +80,11 @@ test.runIf(LONG)(
     while (killed.size < segments.length) {
       const gpu = start('gpu');
       const store = createFileStore(folder);
-      const segment = await eventually(`a segment under way (${gpu.output()})`, 60, () => midway(store, killed));
+      const segment = await eventually(
+        () => `a segment under way (${gpu.output()})`,
+        60,
+        () => midway(store, killed),
+      );
       gpu.killGroup('SIGKILL');
       await gpu.exited;
       killed.add(segment);

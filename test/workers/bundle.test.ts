@@ -38,7 +38,11 @@ describe('a worker of workflows with a bundle', () => {
     expect(await readFile(bundle, 'utf8')).toContain('retinopathyPipeline');
 
     const worker = start(bundle);
-    await eventually(`the worker (${worker.output()})`, 60, () => worker.output().includes(READY_LINE));
+    await eventually(
+      () => `the worker (${worker.output()})`,
+      60,
+      () => worker.output().includes(READY_LINE),
+    );
     expect(worker.output()).not.toContain('Workflow bundle created');
     const handle = await environment.client.workflow.start('retinopathyPipeline', {
       workflowId: 'bundled',

@@ -161,7 +161,11 @@ describe.runIf(openssl)('a service behind TLS', () => {
       ...{ TEMPORAL_TLS_CLIENT_CERT_PATH: file('client.pem'), TEMPORAL_TLS_CLIENT_KEY_PATH: file('client.key') },
       RETINOPATHY_LOG_LEVEL: 'trace',
     });
-    await eventually(`the worker to be ready (${command.output()})`, 60, () => command.output().includes(READY_LINE));
+    await eventually(
+      () => `the worker to be ready (${command.output()})`,
+      60,
+      () => command.output().includes(READY_LINE),
+    );
     process.kill(command.pid, 'SIGTERM');
     expect((await command.exited).code, command.output()).toBe(0);
     expect(command.output()).not.toContain(KEY);

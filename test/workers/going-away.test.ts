@@ -33,13 +33,17 @@ const onSpot = () => ({ AWS_EC2_METADATA_DISABLED: 'false', AWS_EC2_METADATA_SER
 
 /** Waits until one of the workers is well into a segment. */
 async function training(...workers: GpuWorker[]): Promise<{ worker: GpuWorker; caffe: number }> {
-  return eventually(`a segment to train (${workers.map(worker => worker.output())})`, 60, async () => {
-    for (const worker of workers) {
-      const caffe = await worker.caffe();
-      if (caffe !== undefined && (await worked(caffe)) > WELL_UNDER_WAY) return { worker, caffe };
-    }
-    return undefined;
-  });
+  return eventually(
+    () => `a segment to train (${workers.map(worker => worker.output())})`,
+    60,
+    async () => {
+      for (const worker of workers) {
+        const caffe = await worker.caffe();
+        if (caffe !== undefined && (await worked(caffe)) > WELL_UNDER_WAY) return { worker, caffe };
+      }
+      return undefined;
+    },
+  );
 }
 
 /** In hundredths of a second. */

@@ -31,7 +31,11 @@ describe.runIf(process.env.RETINOPATHY_LONG)('versions of the workers', () => {
       ...{ TEMPORAL_DEPLOYMENT_NAME: 'eyes', TEMPORAL_WORKER_BUILD_ID: build },
       ...{ RETINOPATHY_SCRATCH: join(folder, 'scratch'), AWS_EC2_METADATA_DISABLED: 'true' },
     });
-    await eventually(`worker ${role} (${command.output()})`, 60, () => command.output().includes(READY_LINE));
+    await eventually(
+      () => `worker ${role} (${command.output()})`,
+      60,
+      () => command.output().includes(READY_LINE),
+    );
     return command;
   };
   const makeCurrent = (build: string) =>

@@ -15,14 +15,12 @@ import type { ArtifactStore } from '../../storage/store.ts';
 import { READY_LINE } from '../../workers/roles.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type Command, eventually, retinopathy } from '../support/command.ts';
-import { processesMentioning } from '../support/processes.ts';
+import { CAFFE_TRAINS, processesMentioning } from '../support/processes.ts';
 import { testServices } from '../support/services.ts';
 import { LABEL, labelStage, prepareStage, tinyInput } from '../training/prepared.ts';
 
 const SIZE = 128;
 const BATCH = 4;
-/** Pids of what runs Caffe's training carry it on their command line. */
-const TRAINING = 'train\0--solver';
 
 export interface GpuWorker extends Command {
   name: string;
@@ -83,8 +81,10 @@ export async function startWorld(patients: number): Promise<World> {
         ...{ RETINOPATHY_INSTANCE: name, RETINOPATHY_SLOTS: '1', AWS_EC2_METADATA_DISABLED: 'true' },
         ...env,
       });
-      await eventually(`worker ${name} to be ready (${command.output()})`, 60, () =>
-        command.output().includes(READY_LINE),
+      await eventually(
+        () => `worker ${name} to be ready (${command.output()})`,
+        60,
+        () => command.output().includes(READY_LINE),
       );
       return {
         ...command,
@@ -96,7 +96,7 @@ export async function startWorld(patients: number): Promise<World> {
             .filter(line => line.startsWith('{') && line.endsWith('}') && line.includes(text))
             .map(line => JSON.parse(line)),
         processes: () => processesMentioning(scratch),
-        caffe: async () => (await processesMentioning(scratch, TRAINING))[0],
+        caffe: async () => (await processesMentioning(scratch, CAFFE_TRAINS))[0],
       };
     },
     startTraining: async (id, training = {}) => {
