@@ -1,6 +1,7 @@
 /** Everything the page shows, out of the store. */
 import type { ArtifactStore } from '../../storage/store.ts';
 import { readRecord } from '../run/records.ts';
+import type { Tries } from '../run/tries.ts';
 import type { Judgement, Metrics } from './metrics.ts';
 import { findOtherFolds } from './other-folds.ts';
 import { readQuarantine } from './quarantined.ts';
@@ -33,6 +34,7 @@ export async function gatherReport(
     work: {
       seconds: Object.fromEntries(args.work.stages.map(stage => [stage.name, stage.seconds])),
       ...args.work,
+      stages: args.work.stages.map(stage => ({ ...stage, ...triesIn(stageCounts[stage.name]) })),
     },
     versions: record?.versions ?? {},
   };
@@ -49,4 +51,11 @@ export async function gatherReport(
     otherFolds: await findOtherFolds(store, run, input),
     createdAt: record?.createdAt ?? null,
   };
+}
+
+/** A training counts what it has lost, by other rules, and no attempts. */
+function triesIn(counts: Record<string, number> = {}): Tries | undefined {
+  const { attempts, attemptsLost, secondsLost } = counts;
+  if (attempts === undefined || attemptsLost === undefined || secondsLost === undefined) return undefined;
+  return { attempts, attemptsLost, secondsLost };
 }

@@ -1,5 +1,6 @@
 import type { PipelineInput } from '../../config/input.ts';
 import type { Artifact } from '../../storage/store.ts';
+import type { Tries } from '../run/tries.ts';
 import type { LostWork } from '../training/types.ts';
 
 export interface FitArgs {
@@ -27,7 +28,8 @@ export interface FittedRegression {
   eyes: number;
 }
 
-export interface StageWork {
+/** The tries are absent of trainings, which `SplitWork` is about, of what an older release made, and before the report. */
+export interface StageWork extends Partial<Tries> {
   name: string;
   seconds: number;
   reused: boolean;

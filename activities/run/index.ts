@@ -1,4 +1,5 @@
 /** What belongs to the run as a whole: its input, the keys of its stages, their manifests. */
+import { Context } from '@temporalio/activity';
 import { forkedInput, forkedRun } from '../../config/forks.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
 import { resolveInput as checkInput, InputError } from '../../config/resolve.ts';
@@ -11,12 +12,29 @@ import type { ActivityServices } from '../services.ts';
 import { findReason } from './reason.ts';
 import { claimKey, readManifest, readRecord, readStages, runKey, type StageRecord, stageKey } from './records.ts';
 import { wantsSearchAttributes } from './searchable.ts';
+import { type Tries, triesOf } from './tries.ts';
 import type { RunActivities } from './types.ts';
 import { versions } from './versions.ts';
 
-export function createRunActivities({ store, env }: ActivityServices): RunActivities {
+/** Far below the timeout of closing a stage, which is to come to its end without a history too. */
+const HISTORY_MS = 30_000;
+
+export function createRunActivities({ store, env, log }: ActivityServices): RunActivities {
   const record = async (entry: StageRecord) => {
     await store.put(stageKey(entry.run, entry.name), json(entry), { overwrite: true });
+  };
+
+  /** What was tried for the stage that is being closed; undefined where nobody can tell: no stage fails for that. */
+  const readTries = async (): Promise<Tries | undefined> => {
+    try {
+      const { client, info } = Context.current();
+      const { workflowId, runId } = info.workflowExecution!;
+      const handle = client.workflow.getHandle(workflowId, runId);
+      return triesOf(await client.withDeadline(Date.now() + HISTORY_MS, () => handle.fetchHistory()));
+    } catch (error) {
+      log.warn({ error: String(error) }, 'The history of the stage cannot be read: its attempts are not counted');
+      return undefined;
+    }
   };
 
   /** Puts the input of the run that a fork comes from under what is given. */
@@ -70,7 +88,7 @@ export function createRunActivities({ store, env }: ActivityServices): RunActivi
       return { stage, key, prefix, finished: reused ? { counts, seconds } : null, reason, openedAt: Date.now() };
     },
 
-    async closeStage({ run, name, stage, recipe, inputs, parameters, key, openedAt, outputs, counts }) {
+    async closeStage({ run, name, stage, recipe, inputs, parameters, key, openedAt, outputs, counts: figures }) {
       for (const [output, { key: at, offset = 0, size }] of Object.entries(outputs)) {
         const there = await store.head(at);
         const fits = there && (offset > 0 ? there.size >= offset + size : there.size === size);
@@ -82,6 +100,8 @@ export function createRunActivities({ store, env }: ActivityServices): RunActivi
       }
       // Another machine's clock may be behind the one that opened the stage.
       const seconds = Math.max(0, Date.now() - openedAt) / 1000;
+      // A training has counted its own, by the journals of its segments.
+      const counts = stage === 'train' ? figures : { ...figures, ...(await readTries()) };
       const own: Manifest = { schemaVersion: 1, stage, key, recipe, inputs, parameters, outputs, counts, seconds };
       await putJson(store, `stages/${stage}/${key}/manifest.json`, own);
       // Another run may have closed the same stage first: what it wrote is what counts.

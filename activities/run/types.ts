@@ -64,7 +64,10 @@ export interface RunActivities {
   resolveInput(args: ResolveInputArgs): Promise<ResolvedRun>;
   /** Computes the stage's key and says whether its work is there already. Records the stage in run.json. */
   openStage(args: OpenStageArgs): Promise<OpenedStage>;
-  /** Writes the stage's manifest, the last of its files, and marks it finished in run.json. */
+  /**
+   * Writes the stage's manifest, the last of its files, and marks it finished in run.json. Adds the `Tries` at the stage to its
+   * counts, but for a training, and where the workflow's history cannot be read.
+   */
   closeStage(args: CloseStageArgs): Promise<Manifest>;
   /** Reads run.json, for a stage's workflow started on its own. */
   readRun(args: { run: string }): Promise<RunRecord>;

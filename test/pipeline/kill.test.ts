@@ -110,6 +110,14 @@ test('kill -9 of the whole group in a download, in preparing, in training: the s
   expect(b.work.segmentsTrained + b.work.segmentsReused).toBe(16);
   expect(b.work.segmentsTrained).toBeLessThanOrEqual(16);
   expect(b.work.segmentsRepeated).toBeLessThanOrEqual(trained?.length === 16 ? 0 : 4);
+  // The three parts that were on their way, each at least.
+  const { attempts, attemptsLost, secondsLost } = b.work.stages.find(
+    ({ name }: { name: string }) => name === 'download',
+  );
+  expect(attemptsLost).toBeGreaterThanOrEqual(3);
+  // The listing, five parts and the labels came to something in the end.
+  expect(attempts - attemptsLost).toBe(7);
+  expect(secondsLost).toBeGreaterThan(0);
 
   const again = start(killed);
   expect(await again.exited, again.output()).toEqual({ code: 0, signal: null });

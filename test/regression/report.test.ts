@@ -119,6 +119,23 @@ describe('the page', () => {
     expect(section(page, 'flow')).toMatch(/Train 0 against 1234 1 min 11 s 10 epochs, 500 iterations 225 images\/s/);
     expect(section(page, 'flow')).toMatch(/Train 01 against 234 .*1 attempt lost, 13 s/);
     expect(section(page, 'flow')).toContain('1 worker shut down');
+    const tried = (title: string) => {
+      const row = page
+        .split('<tr')
+        .find(one => one.startsWith(`><th scope="row">${title}`) && one.includes('class="bar'));
+      return [...row!.matchAll(/<td[^>]*>([^<]*)<\/td>/g)].slice(-2).map(([, text]) => text);
+    };
+    expect(tried('Unzip and augment')).toEqual(['10', '25 s']);
+    expect(tried('Label and pack')).toEqual(['7', 'none']);
+    // Stored by an older release, which counted nothing.
+    expect(tried('Download')).toEqual(['', '']);
+    expect(tried('Train 01 against 234')).toEqual(['11', '13 s']);
+    expect(section(page, 'flow')).toMatch(/Unzip and augment 48 s 400 pictures .*? 2 attempts lost, 25 s/);
+    const { work } = JSON.parse((await services.store.get('runs/simulated/report/metrics.json')).toString());
+    expect(work.stages.filter((stage: object) => 'attemptsLost' in stage)).toEqual([
+      { name: 'prepare', seconds: 48, reused: false, attempts: 10, attemptsLost: 2, secondsLost: 25.4 },
+      { name: 'label', seconds: 9.6, reused: false, attempts: 7, attemptsLost: 0, secondsLost: 0 },
+    ]);
     expect(section(page, 'training')).toContain('done again from here after an interruption');
   });
 

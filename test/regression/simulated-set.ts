@@ -133,6 +133,7 @@ export async function writeSimulatedSet(
       bytes: 98_765_432,
       unzipSeconds: 3.2,
       augmentSeconds: 41.8,
+      ...{ attempts: 10, attemptsLost: 2, secondsLost: 25.4 },
     },
   );
   const label = await finish(
@@ -140,14 +141,18 @@ export async function writeSimulatedSet(
     'label',
     '22',
     { 'folds.csv': folds.join('') },
-    { records: set.patients * 8 },
+    { records: set.patients * 8, attempts: 7, attemptsLost: 0, secondsLost: 0 },
     { prepare: '11' },
   );
   const trainings: string[] = [];
   for (const [i, ks] of heads.entries()) {
     const name = ks.length > 1 ? 'train-four-heads' : `train-${'01234'.slice(0, i + 1)}-vs-${'01234'.slice(i + 1)}`;
     const files = { 'scores.csv': scores[i]!.join(''), 'curves.csv': simulateCurves(ks, input.training.epochs) };
-    const done = { epochs: input.training.epochs, iterations: input.training.epochs * 50 };
+    const done = {
+      epochs: input.training.epochs,
+      iterations: input.training.epochs * 50,
+      ...(i === 1 && { attemptsLost: 1, iterationsLost: 25, secondsLost: 12.5 }),
+    };
     trainings.push(await finish(name, 'train', `3${i}`, files, done));
   }
   const run = 'simulated';

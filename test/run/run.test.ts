@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createRunActivities } from '../../activities/run/index.ts';
 import type { CloseStageArgs, OpenStageArgs, RunActivities } from '../../activities/run/types.ts';
 import { putBytes } from '../../storage/files.ts';
@@ -137,6 +137,15 @@ describe('closeStage', () => {
     });
     expect(await call('readManifest', { stage: 'prepare', key: opened.key })).toEqual(manifest);
     expect(await call('closeStage', { ...close, counts: { pictures: 8 } })).toEqual(manifest);
+  });
+
+  it('counts no attempts where nobody can tell them, and says so, but for a training, which counts its own', async () => {
+    const warn = vi.spyOn(services.log, 'warn');
+    const training = await make(prepare({ name: 'train-0-vs-1234', stage: 'train' }));
+    expect(warn).not.toHaveBeenCalled();
+    const { manifest } = await make(prepare());
+    for (const { counts } of [training.manifest, manifest]) expect(counts).toEqual({ pictures: 7 });
+    expect(warn.mock.calls).toEqual([[expect.anything(), expect.stringContaining('its attempts are not counted')]]);
   });
 
   it.each([

@@ -22,27 +22,26 @@ export function renderFlow({
     trainings.length > 0 && html`<li class="fork"><ul>${trainings.map(step => html`<li>${node(step)}</li>`)}</ul></li>`
   }${after.map(step => html`<li>${node(step)}</li>`)}</ol>
   ${timeTable(steps, stageCounts.prepare ?? {})}
-  <p class="small">Wall-clock time from the opening to the closing of each stage; trainings overlap, so the sum is more than the wait. A reused stage shows what making it took. An attempt is one try at a segment of a training; a part, shard or database that was tried again is not counted.</p>
+  <p class="small">Wall-clock time from the opening to the closing of each stage; trainings overlap, so the sum is more than the wait. A reused stage shows what making it took. Of a training an attempt is one try at a segment, and lost is what the attempts had done that came to nothing. Of any other stage an attempt is one try at a task, such as a part, a shard or a database, and lost is the time from when a task that was tried again was first due until the try that counted began, waiting included; tasks overlap too.</p>
   <p>${some(work.segmentsTrained, 'training segment')} trained, ${count(work.segmentsReused)} reused.
-  ${work.segmentsRepeated === 0 ? 'Nothing was lost to an interruption.' : html`${some(work.segmentsRepeated, 'attempt')} of a segment came to nothing and ${work.segmentsRepeated === 1 ? 'was' : 'were'} done again: ${some(work.iterationsLost, 'iteration')}, ${duration(work.secondsLost)} lost.`}</p>
+  ${work.segmentsRepeated === 0 ? 'No attempt of a segment came to nothing.' : html`${some(work.segmentsRepeated, 'attempt')} of a segment came to nothing and ${work.segmentsRepeated === 1 ? 'was' : 'were'} done again: ${some(work.iterationsLost, 'iteration')}, ${duration(work.secondsLost)} lost.`}</p>
   ${lostTable(work.splits ?? [])}
 </section>`;
 }
 
-function node({ title, seconds, reused, did, rate, split }: Step): Html {
+function node({ title, seconds, reused, did, rate, tries }: Step): Html {
   return html`<div class="node${reused && ' reused'}"><h3>${title}</h3><p><b>${duration(seconds)}</b>${reused && html` <span class="flag">reused</span>`}</p>${did && html`<p class="small">${did}</p>`}${rate && html`<p class="small">${rate}</p>`}${
-    split &&
-    split.segmentsRepeated > 0 &&
-    html`<p class="small lost">${some(split.segmentsRepeated, 'attempt')} lost, ${duration(split.secondsLost)}</p>`
+    tries &&
+    tries.attemptsLost > 0 &&
+    html`<p class="small lost">${some(tries.attemptsLost, 'attempt')} lost, ${duration(tries.secondsLost)}</p>`
   }</div>`;
 }
 
 function timeTable(steps: readonly Step[], prepared: Record<string, number>): Html {
   const longest = Math.max(1e-9, ...steps.map(step => step.seconds));
   const row = (step: Step) => {
-    const { title, seconds, reused, rate, split } = step;
-    const attempts = split && split.segmentsTrained + split.segmentsReused + split.segmentsRepeated;
-    return html`<tr><th scope="row">${title}${reused && html` <span class="flag">reused</span>`}</th><td class="wide"><span class="bar${reused && ' faint'}" style="--share:${(seconds / longest).toFixed(4)}"></span></td><td class="num nowrap">${duration(seconds)}</td><td class="num nowrap">${rate}</td><td class="num">${attempts !== null && count(attempts)}</td><td class="num nowrap">${split !== null && (split.segmentsRepeated === 0 ? 'none' : duration(split.secondsLost))}</td></tr>${step.name === 'prepare' && parts(prepared)}`;
+    const { title, seconds, reused, rate, tries } = step;
+    return html`<tr><th scope="row">${title}${reused && html` <span class="flag">reused</span>`}</th><td class="wide"><span class="bar${reused && ' faint'}" style="--share:${(seconds / longest).toFixed(4)}"></span></td><td class="num nowrap">${duration(seconds)}</td><td class="num nowrap">${rate}</td><td class="num">${tries && count(tries.attempts)}</td><td class="num nowrap">${tries && (tries.attemptsLost === 0 ? 'none' : duration(tries.secondsLost))}</td></tr>${step.name === 'prepare' && parts(prepared)}`;
   };
   return html`
   <div class="scroll" role="region" aria-label="Time of each stage" tabindex="0">

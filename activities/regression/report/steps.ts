@@ -1,6 +1,7 @@
 /** What each stage of a run did, in words and figures of its own. */
 import type { PipelineInput } from '../../../config/input.ts';
 import { recordsPerIteration } from '../../../config/iteration.ts';
+import type { Tries } from '../../run/tries.ts';
 import type { SplitWork, StageWork } from '../types.ts';
 import { bytes, count, fixed, some } from './numbers.ts';
 
@@ -10,8 +11,8 @@ export interface Step extends StageWork {
   did: string | null;
   /** How fast: `92 pictures/s`. */
   rate: string | null;
-  /** Only of trainings: tries at other work are not counted. */
-  split: SplitWork | null;
+  /** Of a training those at its segments, by their journals; null where nobody counted. */
+  tries: Tries | null;
 }
 
 type Counts = Record<string, number>;
@@ -40,11 +41,26 @@ export function stepsOf(
       title: titleOf(stage.name),
       did,
       rate: amount === undefined || stage.seconds <= 0 ? null : rateOf(amount / stage.seconds, unit),
-      split: splits.find(({ name }) => name === stage.name) ?? null,
+      tries: triesOf(
+        stage,
+        splits.find(({ name }) => name === stage.name),
+      ),
     };
   });
   // Trainings end in any order: they are shown in that of their splits.
   return steps.sort((a, b) => placeOf(a.name) - placeOf(b.name));
+}
+
+function triesOf({ attempts, attemptsLost = 0, secondsLost = 0 }: StageWork, split?: SplitWork): Tries | null {
+  if (split) {
+    const { segmentsTrained, segmentsReused, segmentsRepeated } = split;
+    return {
+      attempts: segmentsTrained + segmentsReused + segmentsRepeated,
+      attemptsLost: segmentsRepeated,
+      secondsLost: split.secondsLost,
+    };
+  }
+  return attempts === undefined ? null : { attempts, attemptsLost, secondsLost };
 }
 
 export function titleOf(name: string): string {
