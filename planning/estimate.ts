@@ -148,7 +148,7 @@ function trainingSeconds(
   const ofEpoch = iterations / networks.reduce((sum, network) => sum + network.epochs, 0);
   const onCard =
     own * (ofEpoch * iteration + segmentsPerEpoch * aroundSegment) +
-    own * (records.validation * judging.record + judging.around) +
+    own * ((records.validation + records.sample) * judging.record + 2 * judging.around) +
     (records.validation + records.test) * judging.record +
     2 * judging.around;
   return { onCard, all: onCard + (own * (segmentsPerEpoch + 1) + 2) * turnover };

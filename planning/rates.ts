@@ -80,12 +80,13 @@ export async function ratesOfRun(store: ArtifactStore, run: string): Promise<Rat
     (recordsPerIteration(training) * count(label, 'databases') - 2 * recordsPerIteration(training));
   const caffe = segments.reduce((sum, manifest) => sum + count(manifest, 'caffeSeconds'), 0);
   const seconds = segments.reduce((sum, manifest) => sum + manifest.seconds, 0);
-  const judged = judgings.reduce((sum, judging) => sum + judging.seconds, 0) / Math.max(1, judgings.length);
+  const validation = versionsOf('validation', label!, images.versions.length);
+  const judgedRecords = judgings.reduce((sum, { training }) => sum + validation + (training?.records ?? 0), 0);
+  const judged = judgings.reduce((sum, judging) => sum + judging.seconds, 0) / Math.max(1, judgedRecords);
   const trained = await trainingsOf(store, stages);
   const tasks = segments.length + judgings.length + 2 * trained.length;
-  // A training is scored once on what it was judged by, and on the test fold.
-  const scoring = heldOut(label!, 1) / Math.max(1, versionsOf('validation', label!, 1));
-  const held = seconds + judged * (judgings.length + trained.length * scoring);
+  // A training is scored once on the validation fold, and on the test fold.
+  const held = seconds + judged * (judgedRecords + trained.length * heldOut(label!, images.versions.length));
   const slots = Math.min(availableParallelism(), trained.length);
   const pair = ['caffemodel', 'solverstate'].reduce((sum, name) => sum + (first.outputs[name]?.size ?? 0), 0);
   return {
@@ -101,7 +102,7 @@ export async function ratesOfRun(store: ArtifactStore, run: string): Promise<Rat
     labelling: label!.seconds / Math.max(1, count(label, 'records')),
     iteration: (caffe || seconds) / iterations,
     aroundSegment: caffe ? (seconds - caffe) / segments.length : 0,
-    judging: { record: judged / Math.max(1, versionsOf('validation', label!, images.versions.length)), around: 0 },
+    judging: { record: judged, around: 0 },
     turnover: Math.max(0, slots * Math.max(...trained) - held) / tasks,
     regression: Math.max(0, regress!.seconds - 1) / Math.max(1, count(prepare, 'pictures')),
     bytes: {

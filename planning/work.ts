@@ -1,6 +1,12 @@
 /** What a run will do, counted: pure, from the eyes and the input alone. */
 import { assignFolds, type Eye } from '../activities/labels/folds.ts';
-import { isTrainingDatabase, planDatabases, TEST_DATABASE, VALIDATION_DATABASE } from '../activities/labels/plan.ts';
+import {
+  isTrainingDatabase,
+  planDatabases,
+  TEST_DATABASE,
+  trainingSample,
+  VALIDATION_DATABASE,
+} from '../activities/labels/plan.ts';
 import { forkedRun, trainingAt } from '../config/forks.ts';
 import type { PipelineInput } from '../config/input.ts';
 import { recordsPerIteration } from '../config/iteration.ts';
@@ -22,8 +28,8 @@ export interface Work {
   pictures: number;
   shards: number;
   databases: number;
-  /** Records of the databases by fold; of one epoch. */
-  records: { train: number; validation: number; test: number };
+  /** Records of the databases by fold; of one epoch. `sample`: those of `train` that are judged beside the validation fold. */
+  records: { train: number; validation: number; test: number; sample: number };
   trainings: number;
   networks: TrainingWork[];
   segmentsPerEpoch: number;
@@ -57,6 +63,7 @@ export function countWork(
     train: lengths(isTrainingDatabase),
     validation: lengths(name => name === VALIDATION_DATABASE),
     test: lengths(name => name === TEST_DATABASE),
+    sample: trainingSample(plan).records,
   };
   const segmentsPerEpoch = names.filter(isTrainingDatabase).length;
   const networks = layoutsOf(training).map(heads => networkOf(training, heads));

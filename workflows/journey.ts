@@ -113,7 +113,10 @@ export class Journey {
     this.evaluations.push(result);
     for (const [i, split] of this.splits.entries()) {
       const auc = result.auc[i] ?? null;
-      split.curve = [{ epoch: result.epoch, loss: split.loss, validationLoss: result.loss[i] ?? null, auc }];
+      const trainingAuc = result.training?.auc[i] ?? null;
+      split.curve = [
+        { epoch: result.epoch, loss: split.loss, validationLoss: result.loss[i] ?? null, auc, trainingAuc },
+      ];
       split.accuracy = result.accuracy[i] ?? null;
       split.auc = auc;
       if (auc !== null && (split.bestAuc === null || auc > split.bestAuc)) {

@@ -73,6 +73,19 @@ export function planDatabases(rows: readonly FoldRow[], options: PlanOptions): {
   return { plan: { schemaVersion: 1, batch, databases }, trimmed: shuffled.length - batches * batch };
 }
 
+/** More than this make an AUC no truer that anybody could see, and an epoch dearer. */
+const MOST_SAMPLED = 4_096;
+
+/**
+ * Training records that a snapshot is judged on beside the validation fold: the first ones of the first training database, which are
+ * as good as drawn, since all were shuffled. No more than the validation fold has.
+ */
+export function trainingSample({ databases }: Pick<DatabasePlan, 'databases'>): { database: string; records: number } {
+  const database = Object.keys(databases).filter(isTrainingDatabase).sort()[0]!;
+  const most = [databases[database]!, databases[VALIDATION_DATABASE]!].map(({ length }) => length);
+  return { database, records: Math.min(MOST_SAMPLED, ...most) };
+}
+
 /** `10_left.a.png`: the name in shards, databases and lists. */
 export function fileName({ image, version }: { image: string; version: Version }): string {
   return `${image}.${version}.png`;

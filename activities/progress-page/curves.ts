@@ -34,13 +34,15 @@ function lossFigure({ k, epochs, curve }: PageSplit): Html {
 function aucFigure({ k, epochs, curve, bestAuc, bestEpoch }: PageSplit): Html {
   const name = splitName(k);
   const points = pointsOf(curve, 'auc');
-  const lowest = points.reduce((low, [, auc]) => Math.min(low, auc), 0.5);
+  const training = pointsOf(curve, 'trainingAuc');
+  const lowest = Math.min(0.5, ...[...points, ...training].map(([, auc]) => auc));
   const best = points.filter(([epoch]) => epoch === bestEpoch);
   return figure(name, `AUC, best ${fixed(bestAuc)}`, {
-    label: `AUC of ${name} on the validation fold after ${curve.length} of ${epochs} epochs, best ${fixed(bestAuc)}`,
+    label: `AUC of ${name} on the validation fold after ${curve.length} of ${epochs} epochs, best ${fixed(bestAuc)}${training.length > 0 ? `; ${fixed(training.at(-1)![1])} on training records` : ''}`,
     epochs,
     y: { name: 'AUC', min: Math.floor(lowest * 10) / 10, max: 1 },
     series: [
+      { points: training, color: 'var(--soft)', width: 1.5 },
       { points, color: 'var(--accent)' },
       { points: best, color: 'var(--second)', markers: true },
     ],
@@ -62,9 +64,9 @@ function figure(name: string, what: string, { label, epochs, y, series }: Plot):
   })}</figure>`;
 }
 
-function pointsOf(curve: readonly EpochPoint[], what: 'loss' | 'validationLoss' | 'auc'): [number, number][] {
+function pointsOf(curve: readonly EpochPoint[], what: Exclude<keyof EpochPoint, 'epoch'>): [number, number][] {
   return curve.flatMap((point): [number, number][] => {
-    const value = point[what];
+    const value = point[what] ?? null;
     return value === null ? [] : [[point.epoch, value]];
   });
 }

@@ -7,6 +7,8 @@ export interface EpochPoint {
   /** On the validation fold. */
   validationLoss: number | null;
   auc: number | null;
+  /** Of a sample of the training records; absent in what older releases tell. */
+  trainingAuc?: number | null;
 }
 
 export interface PageStage {

@@ -31,7 +31,7 @@ export function formatCurves(
     }
   }
   const ends = new Map(segments.map(({ key, iteration }) => [key, iteration]));
-  for (const { epoch, snapshot, auc, accuracy, loss, attempt, at } of evaluations) {
+  for (const { epoch, snapshot, auc, accuracy, loss, training, attempt, at } of evaluations) {
     const iteration = ends.get(snapshot);
     if (iteration === undefined) continue;
     for (const [i, k] of heads.entries()) {
@@ -39,6 +39,7 @@ export function formatCurves(
         ['validation auc', auc[i]],
         ['validation accuracy', accuracy[i]],
         ['validation loss', loss[i]],
+        ['training auc', training?.auc[i]],
       ] as const) {
         if (value !== null && value !== undefined)
           lines.push([splitName(k), epoch, iteration, metric, value, attempt, at].join(','));

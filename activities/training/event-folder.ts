@@ -32,19 +32,24 @@ export async function storeSegmentEvents(store: ArtifactStore, place: Place, res
   await write(store, `${eventFolder(place)}/${segmentFile(result)}`, scalars);
 }
 
-/** Stores `validation/auc`, `validation/accuracy` and `validation/loss`, of four heads as `validation/auc-0` and so on. */
+/** Stores `validation/auc`, `validation/accuracy`, `validation/loss` and `training/auc`, of four heads as `validation/auc-0` and so on. */
 export async function storeJudgementEvents(
   store: ArtifactStore,
   { heads, ...place }: Place & Pick<TrainingArgs, 'heads'>,
-  { auc, accuracy, loss, snapshot, at }: EvaluatedSnapshot,
+  { auc, accuracy, loss, training, snapshot, at }: EvaluatedSnapshot,
 ): Promise<void> {
   const judged = await readSegment(store, snapshot);
   if (!judged) return;
   const values: Record<string, number> = {};
-  for (const [metric, figures] of Object.entries({ auc, accuracy, loss })) {
+  for (const [metric, figures] of [
+    ['validation/auc', auc],
+    ['validation/accuracy', accuracy],
+    ['validation/loss', loss],
+    ['training/auc', training?.auc ?? []],
+  ] as const) {
     for (const [i, k] of heads.entries()) {
       const value = figures[i];
-      if (typeof value === 'number') values[`validation/${metric}${heads.length === 1 ? '' : `-${k}`}`] = value;
+      if (typeof value === 'number') values[`${metric}${heads.length === 1 ? '' : `-${k}`}`] = value;
     }
   }
   const scalars = [{ step: judged.result.iteration, time: Date.parse(at), values }];

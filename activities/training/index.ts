@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import { trainingAt } from '../../config/forks.ts';
 import { getArtifact, putBytes } from '../../storage/files.ts';
 import { withHeartbeat } from '../heartbeat.ts';
-import { TEST_DATABASE, VALIDATION_DATABASE } from '../labels/plan.ts';
+import { TEST_DATABASE, trainingSample, VALIDATION_DATABASE } from '../labels/plan.ts';
 import type { Fold } from '../labels/types.ts';
 import type { ActivityServices } from '../services.ts';
 import type { CurvePoint } from './caffe-log.ts';
@@ -78,16 +78,19 @@ export function createTrainingActivities(services: ActivityServices): TrainingAc
     const file = judgementKey(inputs, args.snapshot);
     const known = await readJudgement(store, inputs, args.snapshot);
     if (known) return { ...known, reused: true };
-    const records = await judge(services, cards, inputs, {
-      snapshot: args.snapshot,
-      database: VALIDATION_DATABASE,
-      onProgress: (done, of) => report({ split: args.name, database: VALIDATION_DATABASE, done, of }),
-      signal,
-    });
+    const judged = async (database: string, most?: number) => {
+      const records = await judge(services, cards, inputs, {
+        ...{ snapshot: args.snapshot, database, most, signal },
+        onProgress: (done, of) => report({ split: args.name, database, done, of }),
+      });
+      return evaluate(records, args.heads);
+    };
+    const sample = trainingSample(inputs.plan);
     const evaluated: EvaluatedSnapshot = {
       epoch: args.epoch,
       snapshot: args.snapshot,
-      ...evaluate(records, args.heads),
+      ...(await judged(VALIDATION_DATABASE)),
+      training: { records: sample.records, auc: (await judged(sample.database, sample.records)).auc },
       attempt: Context.current().info.attempt,
       at: new Date().toISOString(),
       seconds: (Date.now() - started) / 1000,

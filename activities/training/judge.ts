@@ -20,21 +20,23 @@ export interface JudgedRecord extends PlannedRecord {
 export interface JudgeOptions {
   /** Key of the segment whose snapshot judges. */
   snapshot: string;
-  /** `val` or `test` */
+  /** `val`, `test`, or one that was trained on. */
   database: string;
+  /** Only so many, from the first on; default: all. */
+  most?: number | undefined;
   onProgress: (done: number, of: number) => void;
   signal: AbortSignal;
 }
 
-/** @returns every record of the database once, in its order */
+/** @returns the records of the database, each once and in its order */
 export async function judge(
   services: ActivityServices,
   cards: Cards,
   inputs: TrainingInputs,
-  { snapshot, database, onProgress, signal }: JudgeOptions,
+  { snapshot, database, most, onProgress, signal }: JudgeOptions,
 ): Promise<JudgedRecord[]> {
   const { heads } = inputs.options;
-  const records = inputs.plan.databases[database]!.map(parseRecord);
+  const records = inputs.plan.databases[database]!.slice(0, most).map(parseRecord);
   const batch = judgingBatch(inputs.options.batch, records.length);
   const probabilities = await inWorkspace(services, 'judge', async folder => {
     await placeNetFiles(services, inputs, folder);

@@ -127,6 +127,8 @@ export interface EvaluatedSnapshot {
   auc: (number | null)[];
   accuracy: number[];
   loss: number[];
+  /** The same on a sample of the training records; older releases did not look. */
+  training?: { records: number; auc: (number | null)[] };
   /** Which attempt of the activity judged, from 1, and when it ended (ISO 8601). */
   attempt: number;
   at: string;
@@ -189,7 +191,7 @@ export interface TrainingActivities {
   /**
    * `<prefix>/curves.csv`: `split,epoch,iteration,metric,value,attempt,time`. The split is named `<0..k>/<k+1..4>`, or `four heads` for what
    * those share. Metrics: `loss`, `rate` and the training net's own outputs (`accuracy`, `loss1/loss` …) within an epoch;
-   * `validation auc`, `validation accuracy`, `validation loss` at its end. `attempt` at the segment or the judging, from 1; `time` in
+   * `validation auc`, `validation accuracy`, `validation loss`, and `training auc` of a sample at its end. `attempt` at the segment or the judging, from 1; `time` in
    * ISO 8601.
    */
   collectCurves(args: CollectCurvesArgs): Promise<Artifact>;

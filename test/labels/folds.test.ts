@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assignFolds, countFolds, type Eye, patientOf, patientsInSeveralFolds } from '../../activities/labels/folds.ts';
 import { formatFolds, splitLists } from '../../activities/labels/lists.ts';
-import { isTrainingDatabase, parseRecord, planDatabases } from '../../activities/labels/plan.ts';
+import { isTrainingDatabase, parseRecord, planDatabases, trainingSample } from '../../activities/labels/plan.ts';
 import { FOLDS } from '../../activities/labels/types.ts';
 import { measureLeak } from '../../activities/regression/fold-counts.ts';
 import { type PipelineInput, VERSIONS } from '../../config/input.ts';
@@ -169,6 +169,16 @@ describe('the plan of databases', () => {
     const { plan } = planDatabases(rows, options);
     const stages = new Set(plan.databases['train-00']!.slice(0, 32).map(line => parseRecord(line).stage));
     expect(stages.size).toBe(5);
+  });
+
+  test('the sample of the training records is as large as the validation fold, or the first database, or 4,096', () => {
+    const of = (train: number, val: number) => {
+      const records = (n: number) => Array<string>(n).fill('1_left.a.png 0');
+      return trainingSample({ databases: { 'train-01': records(9), 'train-00': records(train), val: records(val) } });
+    };
+    expect(of(40, 30)).toEqual({ database: 'train-00', records: 30 });
+    expect(of(20, 30)).toEqual({ database: 'train-00', records: 20 });
+    expect(of(9_000, 8_000)).toEqual({ database: 'train-00', records: 4_096 });
   });
 
   test('says what to do about too few pictures', () => {

@@ -11,6 +11,7 @@ const point = (epoch: number): EpochPoint => ({
   loss: 1 / epoch,
   validationLoss: 2 / epoch,
   auc: 1 - 0.4 / epoch,
+  trainingAuc: 1 - 0.3 / epoch,
 });
 
 const ARGS: ProgressPageArgs = {
@@ -48,7 +49,9 @@ describe('the page', () => {
     expect(html).toContain('team/dr &lt;1&gt;');
     expect(html).toContain('pictures 35,110 · labels without picture 2 · bytes 35.0 GB');
     expect(html).toContain('3 of 8');
-    expect(html).toContain('AUC of &lt;0..1&gt;/&lt;2..4&gt; on the validation fold after 3 of 8 epochs, best 0.867');
+    expect(html).toContain(
+      'AUC of &lt;0..1&gt;/&lt;2..4&gt; on the validation fold after 3 of 8 epochs, best 0.867; 0.900 on training records',
+    );
     expect(html.match(/<svg /g)).toHaveLength(2);
     expect(html).not.toMatch(/NaN|undefined|<script|https?:\/\/(?!www\.w3\.org)/);
   });

@@ -92,7 +92,8 @@ describe('the hours of it', () => {
     const fork = [{ run: 'dr', split: 1, epoch: 6, set: { epochs: 14 } }];
     const [one, four] = [planOf(inputWith(fork), 1), planOf(inputWith(fork), 4)];
     const { records, segmentsPerEpoch } = one.work;
-    const epoch = (records.train / TINY.training.batch) * 2 + segmentsPerEpoch + (records.validation * 0.1 + 1);
+    const epoch =
+      (records.train / TINY.training.batch) * 2 + segmentsPerEpoch + (records.validation + records.sample) * 0.1 + 2;
     const scoring = (records.validation + records.test) * 0.1 + 2;
     expect(one.seconds.ofCards).toBeCloseTo(8 * epoch + scoring, 9);
     expect(four.seconds.train).toBe(one.seconds.train);

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRegressionActivities } from '../../activities/regression/index.ts';
 import { commandOf } from '../../activities/regression/report/command.ts';
-import { interruptions } from '../../activities/regression/report/training-curves.ts';
+import { interruptions, renderTrainingCurves } from '../../activities/regression/report/training-curves.ts';
 import type { CurvePoint, ReadPrediction } from '../../activities/regression/tables.ts';
 import type { ReportArgs } from '../../activities/regression/types.ts';
 import { mostWrong, SIDE } from '../../activities/regression/worst-eyes.ts';
@@ -181,6 +181,27 @@ describe('interruptions', () => {
     const curves = [point(10, 1), point(11, 2), point(20, 2), point(31, 3), point(40, 3), point(35, 2, 'rate')];
     expect(interruptions(curves, 20, 2)).toEqual([0.5, 1.5]);
     expect(interruptions([point(10, 1), point(20, 2, 'rate')], 20, 2)).toEqual([]);
+  });
+});
+
+describe('the curves of a training', () => {
+  const at = (epoch: number, metric: string, value: number): CurvePoint => ({
+    ...{ split: '<0>/<1..4>', epoch, iteration: 20 * epoch, metric, value, attempt: 1 },
+  });
+  const input = resolveInput({});
+  const validation = [at(1, 'validation auc', 0.8), at(2, 'validation auc', 0.75)];
+
+  test('tell what the snapshot that was used came to on the training records', () => {
+    const curves = [...validation, at(1, 'training auc', 0.85), at(2, 'training auc', 0.95)];
+    const page = renderTrainingCurves({ curves, input }).text;
+    expect(page).toContain('0.800 at epoch 1, whose snapshot was used; 0.850 on training records then');
+    expect(page).toContain('The training AUC is of a sample');
+  });
+
+  test('of older releases know nothing of those, and say nothing of them', () => {
+    const page = renderTrainingCurves({ curves: validation, input }).text;
+    expect(page).toContain('0.800 at epoch 1, whose snapshot was used"');
+    expect(page).not.toMatch(/training AUC|training records/);
   });
 });
 

@@ -212,6 +212,7 @@ function simulateCurves(heads: readonly number[], epochs: number): string {
       lines.push(
         `${splitName(k)},${epoch},${epoch * 50},validation auc,${0.93 - 0.4 * Math.exp(-epoch / 2)},1,${TIME}`,
       );
+      lines.push(`${splitName(k)},${epoch},${epoch * 50},training auc,${0.98 - 0.4 * Math.exp(-epoch / 2)},1,${TIME}`);
       lines.push(`${splitName(k)},${epoch},${epoch * 50},validation accuracy,0.9,1,${TIME}`);
       lines.push(
         `${splitName(k)},${epoch},${epoch * 50},validation loss,${0.3 + 0.4 * Math.exp(-epoch / 3)},1,${TIME}`,

@@ -211,6 +211,7 @@ describe('a chain of four segments', () => {
     const evaluated = await runActivity(evaluateSnapshot, { ...args, snapshot: last, epoch: 2 });
     expect(evaluated).toMatchObject({ epoch: 2, snapshot: last, reused: false });
     expect(evaluated.auc[0]).toBeGreaterThan(0.5);
+    expect(evaluated.training!.auc[0]).toBeGreaterThan(0.5);
     expect(await runActivity(evaluateSnapshot, { ...args, snapshot: last, epoch: 2 })).toEqual({
       ...evaluated,
       reused: true,
@@ -235,6 +236,8 @@ describe('a chain of four segments', () => {
     const table = (await getArtifact(services.store, curves)).toString();
     const { iteration } = results[3]!;
     expect(table).toContain(`<0..1>/<2..4>,2,${iteration},validation auc,${evaluated.auc[0]},1,${evaluated.at}\n`);
+    const trained = evaluated.training!.auc[0];
+    expect(table).toContain(`<0..1>/<2..4>,2,${iteration},training auc,${trained},1,${evaluated.at}\n`);
     expect(table).toMatch(/^<0\.\.1>\/<2\.\.4>,1,0,loss,0\.\d+,1,\d{4}-\d\d-\d\dT[\d:.]+Z$/m);
     expect(table).toMatch(/,rate,0\.01,1,/);
   });
@@ -249,6 +252,9 @@ test('four heads learn from one database, with weights for their classes', async
   const { evaluateSnapshot } = createTrainingActivities(services);
   const evaluated = await runActivity(evaluateSnapshot, { ...fourHeads, snapshot: result!.key, epoch: 1 });
   expect(evaluated.auc).toHaveLength(4);
+  expect(evaluated.training!.auc).toHaveLength(4);
+  // Other records than those of the validation fold.
+  expect(evaluated.training!.auc).not.toEqual(evaluated.auc);
   expect(evaluated.loss.every(loss => loss > 0)).toBe(true);
 });
 

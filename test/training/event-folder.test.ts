@@ -60,4 +60,7 @@ test.runIf(process.env.RETINOPATHY_LONG)("TensorBoard's own reader finds loss, r
   expect(found['validation/auc']).toEqual([
     [Date.parse(judged.at) / 1000, trained.iteration, Math.fround(judged.auc[0]!)],
   ]);
+  expect(found['training/auc']!.map(([, step, value]) => [step, value])).toEqual([
+    [trained.iteration, Math.fround(judged.training!.auc[0]!)],
+  ]);
 });

@@ -13,6 +13,7 @@ export function renderTrainingCurves({ curves, input }: Pick<ReportData, 'curves
   if (names.length === 0) return html``;
   // Epochs are counted from 1, iterations over the whole run.
   const perEpoch = curves.reduce((most, p) => Math.max(most, p.iteration / Math.max(1, p.epoch)), 0) || 1;
+  const sampled = curves.some(point => point.metric === 'training auc');
   const interrupted = curves.some(point => point.attempt > 1);
   return html`
 <section aria-labelledby="training">
@@ -24,7 +25,7 @@ export function renderTrainingCurves({ curves, input }: Pick<ReportData, 'curves
     const used = usedEpoch(input.training.layout === 'four-heads' ? curves : own);
     return [lossFigure(name, own, perEpoch, input.training.segmentsPerEpoch), aucFigure(name, own, perEpoch, used)];
   })}</div>
-  <p class="small">The training loss is of the batches as they are trained on, the validation loss and the AUC of every version of every eye of the validation fold, at the end of each epoch. The AUC of the training pictures is not measured.</p>
+  <p class="small">The training loss is of the batches as they are trained on, the validation loss and the validation AUC of every version of every eye of the validation fold, at the end of each epoch.${sampled && html` The training AUC is of a sample of the training records, no larger than the validation fold: what it is higher by was learned by heart.`}</p>
 </section>`;
 }
 
@@ -91,18 +92,21 @@ function aucFigure(name: string, curves: readonly CurvePoint[], perEpoch: number
   const points = pointsOf(curves, 'validation auc', perEpoch);
   if (points.length === 0) return null;
   const snapshot = points.find(([epoch]) => Math.round(epoch) === used) ?? points.at(-1)!;
-  const lowest = points.reduce((low, [, auc]) => Math.min(low, auc), 0.5);
+  const training = pointsOf(curves, 'training auc', perEpoch);
+  const trained = training.find(([epoch]) => epoch === snapshot[0]);
+  const lowest = Math.min(0.5, ...[...points, ...training].map(([, auc]) => auc));
   return html`<figure><figcaption><b class="nowrap">${name}</b> AUC ${fixed(snapshot[1])}, epoch ${fixed(snapshot[0], 0)}</figcaption>${drawChart(
     {
-      label: `AUC of ${name} on the validation fold over the epochs: ${fixed(snapshot[1])} at epoch ${fixed(snapshot[0], 0)}, whose snapshot was used`,
+      label: `AUC of ${name} on the validation fold over the epochs: ${fixed(snapshot[1])} at epoch ${fixed(snapshot[0], 0)}, whose snapshot was used${trained ? `; ${fixed(trained[1])} on training records then` : ''}`,
       width: 300,
       height: 220,
       x: { name: 'Epoch', min: 0 },
       y: { name: 'AUC', min: Math.floor(lowest * 10) / 10, max: 1 },
       series: [
+        { points: training, color: 'var(--soft)', width: 1.5 },
         { points, color: 'var(--accent)' },
         { points: [snapshot], color: 'var(--second)', markers: true },
-      ],
+      ].filter(({ points }) => points.length > 0),
     },
   )}</figure>`;
 }
