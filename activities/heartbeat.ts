@@ -71,3 +71,13 @@ export async function withHeartbeat<Details, Result>(
     clearInterval(timer);
   }
 }
+
+/** Activities that have no details to report, each with its heartbeat. */
+export function withHeartbeats(activities: object): object {
+  return Object.fromEntries(
+    Object.entries(activities).map(([name, activity]) => [
+      name,
+      (args: unknown) => withHeartbeat(() => (activity as (args: unknown) => Promise<unknown>)(args)),
+    ]),
+  );
+}

@@ -1,5 +1,6 @@
 /** Activities of a cpu worker: those that take cores (queue `retinopathy`), and the transfers (queue `retinopathy-download`). */
 import { createDownloadActivities, createEyeActivities } from '../activities/download/index.ts';
+import { withHeartbeats } from '../activities/heartbeat.ts';
 import { createImageActivities } from '../activities/images/index.ts';
 import { createLabelActivities } from '../activities/labels/index.ts';
 import { createProgressPageActivities } from '../activities/progress-page/index.ts';
@@ -10,13 +11,13 @@ import type { ActivityServices } from '../activities/services.ts';
 
 export function cpuActivities(services: ActivityServices): object {
   return {
-    ...createRunActivities(services),
+    ...withHeartbeats(createRunActivities(services)),
     ...createEyeActivities(services),
     ...createImageActivities(services),
     ...createLabelActivities(services),
     ...createRegressionActivities(services),
     ...createScoringActivities(services),
-    ...createProgressPageActivities(services),
+    ...withHeartbeats(createProgressPageActivities(services)),
   };
 }
 

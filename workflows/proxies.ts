@@ -16,9 +16,12 @@ import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE } from './names.ts';
  */
 const retry: ActivityOptions['retry'] = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' };
 
-const short: ActivityOptions = { startToCloseTimeout: '2 minutes', retry };
 /** Four heartbeats that are sent fit into the timeout, so that a busy machine is not taken for a dead one. */
-const long: ActivityOptions = { startToCloseTimeout: '6 hours', heartbeatTimeout: '20s', retry };
+const heartbeatTimeout = '20s';
+
+/** What takes a moment beats as well: a server or worker that is killed in that moment would hold the run up for all of the timeout. */
+const short: ActivityOptions = { startToCloseTimeout: '2 minutes', heartbeatTimeout, retry };
+const long: ActivityOptions = { startToCloseTimeout: '6 hours', heartbeatTimeout, retry };
 
 export const runActivities = proxyActivities<RunActivities>(short);
 export const eyeActivities = proxyActivities<EyeActivities>(long);
@@ -29,6 +32,7 @@ export const regressionActivities = proxyActivities<RegressionActivities>(long);
 /** Nobody waits for it: what does not come to its turn in time is left out. */
 export const pageActivities = proxyActivities<ProgressPageActivities>({
   startToCloseTimeout: '1 minute',
+  heartbeatTimeout,
   scheduleToCloseTimeout: '2 minutes',
   retry: { maximumAttempts: 3 },
   priority: { priorityKey: 1 },

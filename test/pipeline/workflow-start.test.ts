@@ -443,7 +443,7 @@ describe('temporal workflow start', () => {
     expect((await store.get(`${report}report.html`)).toString()).toContain('four heads');
   }, 240_000);
 
-  test('every history replays on the present code', async () => {
+  test('every history replays on the present code, and waits for nobody longer than for a heartbeat', async () => {
     const children = [
       '',
       '/download',
@@ -462,6 +462,8 @@ describe('temporal workflow start', () => {
     for (const id of [...children, ...steered, ...budget, ...forked, '-test', '-test/download', '-test/prepare']) {
       const history = await client.workflow.getHandle(RUN + id).fetchHistory();
       await Worker.runReplayHistory({ workflowBundle }, history, RUN + id);
+      for (const { activityTaskScheduledEventAttributes: a } of history.events ?? [])
+        if (a) expect(Number(a.heartbeatTimeout?.seconds), `${id}: ${a.activityType?.name}`).toBe(20);
     }
   }, 60_000);
 

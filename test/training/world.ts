@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import type { Context } from '@temporalio/activity';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { withHeartbeats } from '../../activities/heartbeat.ts';
 import { createRunActivities } from '../../activities/run/index.ts';
 import { createTrainingActivities } from '../../activities/training/index.ts';
 import { readSegment } from '../../activities/training/segment-record.ts';
@@ -52,7 +53,7 @@ export async function trainingWorld({ slots = 2, caffe = testCaffe } = {}): Prom
   const workers = await Promise.all([
     Worker.create({
       ...{ connection, taskQueue: TASK_QUEUE, workflowBundle, interceptors },
-      activities: createRunActivities(own),
+      activities: withHeartbeats(createRunActivities(own)),
     }),
     Worker.create({
       ...{ connection, taskQueue: GPU_TASK_QUEUE, interceptors, maxConcurrentActivityTaskExecutions: slots },
