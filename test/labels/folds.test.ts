@@ -171,14 +171,16 @@ describe('the plan of databases', () => {
     expect(stages.size).toBe(5);
   });
 
-  test('the sample of the training records is as large as the validation fold, or the first database, or 4,096', () => {
-    const of = (train: number, val: number) => {
+  test('the sample of the training records is a quarter of them, or the first database, or 4,096', () => {
+    const of = (first: number, second: number) => {
       const records = (n: number) => Array<string>(n).fill('1_left.a.png 0');
-      return trainingSample({ databases: { 'train-01': records(9), 'train-00': records(train), val: records(val) } });
+      return trainingSample({
+        databases: { 'train-01': records(second), 'train-00': records(first), val: records(1) },
+      });
     };
-    expect(of(40, 30)).toEqual({ database: 'train-00', records: 30 });
-    expect(of(20, 30)).toEqual({ database: 'train-00', records: 20 });
-    expect(of(9_000, 8_000)).toEqual({ database: 'train-00', records: 4_096 });
+    expect(of(40, 42)).toEqual({ database: 'train-00', records: 21 });
+    expect(of(10, 50)).toEqual({ database: 'train-00', records: 10 });
+    expect(of(9_000, 9_000)).toEqual({ database: 'train-00', records: 4_096 });
   });
 
   test('says what to do about too few pictures', () => {
