@@ -68,8 +68,8 @@ test('a worker tries its cards, then trains on all of them at once, an activity 
   });
   for (const training of trainings) await training.handle.result();
   const work = (await ran()).filter(line => /^(?:train|test) /.test(line)).slice(tried.length);
-  // The plan's trial, the segment, its judgement and two scores, of both.
-  expect(work).toHaveLength(10);
+  // The plan's trial, the segment, its judgement on two folds and two scores, of both.
+  expect(work).toHaveLength(12);
   expect(work.filter(line => !/ --gpu=[01]$/.test(line))).toEqual([]);
   const segments = work.filter(line => / --gpu/.test(line) && line.startsWith('train ')).slice(-2);
   expect(new Set(segments.map(line => line.split(' ').at(-1))).size).toBe(2);
