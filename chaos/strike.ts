@@ -33,7 +33,7 @@ export interface Strike {
 
 const LOOK_MS = 100;
 
-/** Of the kinds that may come now, one of those that came least. Resolves when all have come, or `signal` is aborted. */
+/** After each pause, of the kinds that may come one of those that came least. Resolves when all have come, or `signal` is aborted. */
 export async function strike<Target>(
   target: Target,
   harms: readonly Harm<Target>[],
@@ -44,22 +44,30 @@ export async function strike<Target>(
   const last = new Map<Harm<Target>, number>();
   const watching: Promise<void>[] = [];
   const timesOf = (harm: Harm<Target>) => times.get(harm) ?? 0;
-  for (;;) {
-    await sleep(random.between(...every), undefined, { signal }).catch(() => {});
-    const left = harms.filter(harm => timesOf(harm) < each);
-    if (signal.aborted || left.length === 0) break;
-    if (due && !due()) continue;
-    const possible = left
+  /** Those that may come now and came least. */
+  const next = () => {
+    if (due && !due()) return [];
+    const possible = harms
+      .filter(harm => timesOf(harm) < each)
       .filter(harm => performance.now() - (last.get(harm) ?? Number.NEGATIVE_INFINITY) >= harm.rest)
       .filter(harm => harm.stages || timesOf(harm) < each * share())
       .filter(({ stages }) => !stage || !stages || stages.some(one => one === stage()));
     const least = Math.min(...possible.map(timesOf));
-    const rare = possible.filter(harm => timesOf(harm) === least);
+    return possible.filter(harm => timesOf(harm) === least);
+  };
+  let wait = random.between(...every);
+  for (;;) {
+    await sleep(wait, undefined, { signal }).catch(() => {});
+    if (signal.aborted || harms.every(harm => timesOf(harm) >= each)) break;
+    // Where none can come now, one does as soon as it can: a fast run would be over before another pause is.
+    wait = LOOK_MS;
+    const rare = next();
     if (rare.length === 0) continue;
     const harm = random.pick(rare);
     const at = Date.now();
     const blow = await harm.do(target, signal);
     if (!blow) continue;
+    wait = random.between(...every);
     last.set(harm, performance.now());
     times.set(harm, timesOf(harm) + 1);
     const done: Strike = { name: harm.name, pids: blow.pids, at, away: null };

@@ -6,6 +6,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { compareOutcomes, outcomeOf } from '../../chaos/outcome.ts';
 import type { Survived } from '../../cli/chaos.ts';
+import { counted } from '../../cli/format.ts';
 import { readOutState } from '../../cli/out-folder.ts';
 import { Random } from '../../demo/random.ts';
 import { openStore } from '../../storage/open.ts';
@@ -32,7 +33,7 @@ it('survives the kills of --chaos, then everything else, and comes to what a cal
   expect(kinds.size).toBe(survived.kills.length);
   // A fast machine is done before more have come.
   expect(kinds.size).toBeGreaterThan(0);
-  expect(said).toContain(`Survived ${survived.kills.length} kills`);
+  expect(said).toContain(`Survived ${counted(survived.kills.length, 'kill')}\n`);
   expect(said).toMatch(/✓ same {3}weights +4 of 4 best caffemodels have the same SHA-256/);
   for (const sum of Object.values(survived.sha256)) expect(said).toContain(sum);
   expect(survived.calm.segmentsRepeated).toBe(0);

@@ -1,5 +1,5 @@
 /** Which harm comes when. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Harm } from '../../chaos/harm.ts';
 import { type Strike, type StrikeOptions, strike } from '../../chaos/strike.ts';
 import type { Stage } from '../../config/stages.ts';
@@ -44,6 +44,15 @@ test('a kind waits for its stage, and those of any stage leave a share for later
   const times = (what: string) => seen.filter(each => each === what).length;
   expect(['any', 'preparing', 'training'].map(name => times(`prepare ${name}`))).toEqual([2, 4, 0]);
   expect(['any', 'training'].map(name => times(`train ${name}`))).toEqual([2, 4]);
+});
+
+test('one that cannot come yet comes as soon as it can, and no pause later', async () => {
+  const random = new Random(1);
+  const pauses = vi.spyOn(random, 'between');
+  let asked = 0;
+  expect(await struck([harm('a')], { random, each: 1, due: () => ++asked > 3 })).toEqual(['a']);
+  // One before it, and one after.
+  expect([asked, pauses.mock.calls.length]).toEqual([4, 2]);
 });
 
 test('what is done is told at once, and again when it is over', async () => {
