@@ -20,9 +20,18 @@ const SUPERSEDED_MS = HOUR;
 
 /** Ends the uploads of other things to the same key into which nothing was put for an hour. @param own place of the record that stays */
 export async function abortSuperseded(bucket: S3Bucket, key: string, own: string, now = Date.now()): Promise<void> {
+  await dropOthers(bucket, key, own, now - SUPERSEDED_MS);
+}
+
+/** Ends all of them, now that the object is there: none of them can be completed any more. */
+export async function abortBeaten(bucket: S3Bucket, key: string, own: string): Promise<void> {
+  await dropOthers(bucket, key, own, Number.POSITIVE_INFINITY);
+}
+
+async function dropOthers(bucket: S3Bucket, key: string, own: string, before: number): Promise<void> {
   for await (const record of bucket.list(recordsOf(key))) {
     const place = placeIn(record);
-    if (place !== undefined && place !== own) await dropIfIdle(bucket, place, record, now - SUPERSEDED_MS);
+    if (place !== undefined && place !== own) await dropIfIdle(bucket, place, record, before);
   }
 }
 

@@ -8,7 +8,7 @@ import { combineCrc32c, crc32c } from './checksum.ts';
 import type { PartBuffer, PartBuffers } from './part-buffers.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { hasStatus, isFault, S3Fault } from './s3-fault.ts';
-import { abortSuperseded } from './s3-leftovers.ts';
+import { abortBeaten, abortSuperseded } from './s3-leftovers.ts';
 import {
   completeMultipart,
   dropMultipart,
@@ -250,6 +250,7 @@ export async function openS3Upload(
     async function finished(unused: Multipart | undefined, used?: Multipart): Promise<void> {
       if (unused) await dropMultipart(bucket, unused);
       if (used) await forgetMultipart(bucket, used);
+      await abortBeaten(bucket, key, place);
       completed = crc;
       state = 'completed';
     }

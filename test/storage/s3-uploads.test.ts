@@ -116,6 +116,26 @@ describe('what stays behind', () => {
     expect(await hidden()).toEqual([]);
   });
 
+  it('goes with the completion of another version; those of other objects stay', async () => {
+    const other = await begin('left/other');
+    await put(other, 0);
+    const changed = await begin('left/changed', 'old');
+    await put(changed, 0);
+    const upload = await begin('left/changed', 'new');
+    await put(upload, 0, 1, 2);
+    expect((await underWay()).sort()).toEqual(['left/changed', 'left/changed', 'left/other']);
+    await upload.complete(whole);
+    expect(await underWay()).toEqual(['left/other']);
+    expect(await hidden()).toHaveLength(1);
+    // What was late hears that the object is there, and that it is another's where it is.
+    await put(changed, 1, 2);
+    await changed.complete(whole);
+    await other.abort();
+    for (const one of [changed, upload]) await one.close();
+    expect(await hidden()).toEqual([]);
+    expect(await underWay()).toEqual([]);
+  });
+
   it('does not mislead: a record whose upload is gone is written anew', async () => {
     const first = await begin('left/ghost');
     await put(first, 0);

@@ -122,7 +122,7 @@ test('Caffe in a container: labelled; left by a worker that is killed, and remov
   // The server finds out by the heartbeats that the first is gone: that takes its time.
   if (LONG) {
     await training.handle.result();
-    expect((await docker.ran()).filter(line => line.includes('caffe test'))).toHaveLength(3);
+    expect((await docker.ran()).filter(line => line.includes('caffe test'))).toHaveLength(4);
   }
   process.kill(second.pid, 'SIGTERM');
   expect((await second.exited).code, second.output()).toBe(0);
