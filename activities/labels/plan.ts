@@ -73,10 +73,10 @@ export function planDatabases(rows: readonly FoldRow[], options: PlanOptions): {
   return { plan: { schemaVersion: 1, batch, databases }, trimmed: shuffled.length - batches * batch };
 }
 
-/** More than this make an AUC no truer that anybody could see. */
-const MOST_SAMPLED = 4_096;
-/** Judging a record costs about a third of training on it: so an epoch takes a tenth longer at most. */
-const SHARE_SAMPLED = 1 / 4;
+/** Fewer make an AUC that says little, more make one no truer that anybody could see. */
+const [LEAST_SAMPLED, MOST_SAMPLED] = [256, 4_096];
+/** Judging a record costs about half of training on it: so an epoch takes a thirtieth longer, but for a small set. */
+const SHARE_SAMPLED = 1 / 16;
 
 /**
  * Training records that a snapshot is judged on beside the validation fold: the first ones of the first training database, which are
@@ -86,7 +86,8 @@ export function trainingSample({ databases }: Pick<DatabasePlan, 'databases'>): 
   const names = Object.keys(databases).filter(isTrainingDatabase).sort();
   const lengths = names.map(name => databases[name]!.length);
   const all = lengths.reduce((sum, length) => sum + length, 0);
-  return { database: names[0]!, records: Math.min(MOST_SAMPLED, Math.ceil(all * SHARE_SAMPLED), lengths[0]!) };
+  const wanted = Math.max(LEAST_SAMPLED, Math.ceil(all * SHARE_SAMPLED));
+  return { database: names[0]!, records: Math.min(wanted, MOST_SAMPLED, lengths[0]!) };
 }
 
 /** `10_left.a.png`: the name in shards, databases and lists. */

@@ -171,16 +171,17 @@ describe('the plan of databases', () => {
     expect(stages.size).toBe(5);
   });
 
-  test('the sample of the training records is a quarter of them, or the first database, or 4,096', () => {
+  test('the sample of the training records is a sixteenth of them, 256 to 4,096, or the first database', () => {
     const of = (first: number, second: number) => {
       const records = (n: number) => Array<string>(n).fill('1_left.a.png 0');
       return trainingSample({
         databases: { 'train-01': records(second), 'train-00': records(first), val: records(1) },
       });
     };
-    expect(of(40, 42)).toEqual({ database: 'train-00', records: 21 });
-    expect(of(10, 50)).toEqual({ database: 'train-00', records: 10 });
-    expect(of(9_000, 9_000)).toEqual({ database: 'train-00', records: 4_096 });
+    expect(of(8_001, 8_000)).toEqual({ database: 'train-00', records: 1_001 });
+    expect(of(2_000, 10)).toEqual({ database: 'train-00', records: 256 });
+    expect(of(200, 10)).toEqual({ database: 'train-00', records: 200 });
+    expect(of(50_000, 50_000)).toEqual({ database: 'train-00', records: 4_096 });
   });
 
   test('says what to do about too few pictures', () => {

@@ -25,7 +25,7 @@ export function renderTrainingCurves({ curves, input }: Pick<ReportData, 'curves
     const used = usedEpoch(input.training.layout === 'four-heads' ? curves : own);
     return [lossFigure(name, own, perEpoch, input.training.segmentsPerEpoch), aucFigure(name, own, perEpoch, used)];
   })}</div>
-  <p class="small">The training loss is of the batches as they are trained on, the validation loss and the validation AUC of every version of every eye of the validation fold, at the end of each epoch.${sampled && html` The training AUC is of a sample of the training records, a quarter of them and 4,096 at most: what it has above the other was learned by heart.`}</p>
+  <p class="small">The training loss is of the batches as they are trained on, the validation loss and the validation AUC of every version of every eye of the validation fold, at the end of each epoch.${sampled && html` The training AUC is of a sample of the training records, a sixteenth of them, but 256 to 4,096: what it has above the other was learned by heart.`}</p>
 </section>`;
 }
 
