@@ -15,6 +15,19 @@ export async function choosePort(asked: number | undefined, usual: number, optio
   });
 }
 
+/**
+ * Holds a port that says who is about to take the usual ones: between the choice and the server's listening another start would
+ * find them free as well, and talk to this one's server. It is let go with the process, whatever ends it.
+ * @returns how to let go; undefined while another holds it
+ */
+export function holdPort(port: number): Promise<(() => void) | undefined> {
+  return new Promise(resolve => {
+    const server = createServer();
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(() => server.close()));
+  });
+}
+
 function tryPort(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
