@@ -33,11 +33,10 @@ export async function compare(names: readonly string[], options: CompareOptions)
   if (names.length < 2) {
     throw new UserError(`Expected two or more runs to compare, got ${names.length}: retinopathy compare RUN RUN`, 2);
   }
-  const read = await Promise.allSettled(names.map(name => readRun(name, options)));
-  // Of several that cannot be read the first is named each time.
-  const unread = read.find(one => one.status === 'rejected');
-  if (unread) throw unread.reason;
-  const comparison = compareRuns(read.flatMap(one => (one.status === 'fulfilled' ? [one.value] : [])));
+  const runs: ComparedRun[] = [];
+  // One after the other: of several that cannot be read the first is named each time.
+  for (const name of names) runs.push(await readRun(name, options));
+  const comparison = compareRuns(runs);
   const text = options.json ? JSON.stringify(comparison, null, 2) : comparisonLines(comparison).join('\n');
   process.stdout.write(`${text}\n`);
   return 0;

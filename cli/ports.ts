@@ -2,6 +2,34 @@
 import { createServer } from 'node:net';
 import { UserError } from './user-error.ts';
 
+/** Temporal's own; its Web UI's is a thousand above. */
+const USUAL_PORT = 7233;
+
+/** Of the server and of its Web UI. */
+export interface ServerPorts {
+  port: number;
+  uiPort: number;
+}
+
+/**
+ * Starts a server on the ports asked for, else on the usual ones, or on free ones where those are taken or another start is about to
+ * take them.
+ * @param start resolves when the server listens
+ * @throws UserError when a port that was asked for is taken; what `start` throws
+ */
+export async function withPorts<Result>(
+  asked: { port?: number | undefined; uiPort?: number | undefined },
+  start: (ports: ServerPorts) => Promise<Result>,
+): Promise<Result> {
+  const letGo = await holdPort(USUAL_PORT - 1);
+  try {
+    const port = await choosePort(asked.port, letGo ? USUAL_PORT : 0, '--port');
+    return await start({ port, uiPort: await choosePort(asked.uiPort, port + 1000, '--ui-port') });
+  } finally {
+    letGo?.();
+  }
+}
+
 /**
  * The port to listen on: the one asked for, which must be free; otherwise `usual`, or any free one where that is taken.
  * @throws UserError `Expected port 7233 (--port) to be free, got EADDRINUSE`

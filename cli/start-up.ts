@@ -5,7 +5,7 @@ import { findTemporalCli } from '../bootstrap/temporal-cli.ts';
 import type { Console } from './console.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 import type { OutFolder } from './out-folder.ts';
-import { choosePort, holdPort } from './ports.ts';
+import { withPorts } from './ports.ts';
 
 export interface StartUpOptions {
   screen: Console;
@@ -17,9 +17,6 @@ export interface StartUpOptions {
   /** Processes may be killed: somebody else tells of it. */
   expectKills?: boolean;
 }
-
-/** Temporal's own. */
-const USUAL_PORT = 7233;
 
 /** @throws UserError when a tool cannot be had, or a port is taken */
 export async function startUp({
@@ -34,20 +31,14 @@ export async function startUp({
     findTemporalCli({ env: process.env, report }),
     findCaffe({ env: process.env, report }),
   ]);
-  const letGo = await holdPort(USUAL_PORT - 1);
-  try {
-    // Another start is about to take the usual ones: any other does as well.
-    const port = await choosePort(ports.port, letGo ? USUAL_PORT : 0, '--port');
-    const uiPort = await choosePort(ports.uiPort, letGo ? port + 1000 : 0, '--ui-port');
-    return await startEmbedded({
+  return withPorts(ports, chosen =>
+    startEmbedded({
       temporal: temporal.path,
-      ...{ out, port, uiPort, store },
+      ...{ out, store, ...chosen },
       onRestart: (name, why) => {
         if (expectKills && why === 'SIGKILL') return;
         screen.line(colors.yellow(`  ${name} ended (${why}) and is started again`));
       },
-    });
-  } finally {
-    letGo?.();
-  }
+    }),
+  );
 }

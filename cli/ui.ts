@@ -7,7 +7,7 @@ import { watchParents } from '../system/parent-watch.ts';
 import { createConsole } from './console.ts';
 import { startEmbedded } from './embedded.ts';
 import { openOutFolder } from './out-folder.ts';
-import { choosePort } from './ports.ts';
+import { withPorts } from './ports.ts';
 import { Stopped, stopSignal } from './stop-signal.ts';
 import { UserError } from './user-error.ts';
 
@@ -23,14 +23,10 @@ export async function ui(options: { out: string; port?: number; uiPort?: number 
   try {
     const state = await out.readState();
     const temporal = await findTemporalCli({ env: process.env, report: line => screen.line(`  ${line}`) });
-    const port = await choosePort(options.port, 7233, '--port');
-    const embedded = await startEmbedded({
-      temporal: temporal.path,
-      out,
-      port,
-      uiPort: await choosePort(options.uiPort, port + 1000, '--ui-port'),
-      store: state?.store ?? `file:${join(out.path, 'store')}`,
-    });
+    const store = state?.store ?? `file:${join(out.path, 'store')}`;
+    const embedded = await withPorts(options, ports =>
+      startEmbedded({ temporal: temporal.path, out, store, ...ports }),
+    );
     try {
       // The details and queries in the Web UI are answered by workflow code.
       await embedded.startWorkers(['workflow']);
