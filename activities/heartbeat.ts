@@ -1,65 +1,55 @@
-/** Heartbeats, and the way an activity leaves when its worker goes away. */
+/** Sends heartbeats, and ends an activity when its worker shuts down. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { ApplicationFailure, Context, cancellationDetails, heartbeat } from '@temporalio/activity';
-import type { Forecast, Leave } from './leaving.ts';
-import { progressed } from './measures.ts';
+import { progressed } from './metrics.ts';
 
 /** Well under a third of every heartbeat timeout. */
 const EVERY_MS = 3_000;
 
 const latestDetails = new WeakMap<Context, unknown>();
-const leaves = new WeakMap<Context, Leave>();
+/** Signal that aborts when the worker stops its activities. The worker sets it around each activity. */
+export const shutdownSignal = new AsyncLocalStorage<AbortSignal>();
 
-/** Lets the activity of this context hear that its worker goes away. Called by the worker before the activity starts. */
-export function attachLeave(context: Context, leave: Leave): void {
-  leaves.set(context, leave);
-}
-
-/** The details that the running activity has reported last. */
+/** Returns the details that the running activity reported last. */
 export function reportedDetails(): unknown {
   return latestDetails.get(Context.current());
 }
 
 /**
- * Runs `work` with a heartbeat every three seconds, carrying the details that `report` was given last.
- * Cancellation aborts `signal`; when the worker is going away the activity fails retryably, to go on elsewhere in a second.
- * A worker that has some time left asks the forecast that `foresee` was given whether the activity ends within it.
+ * Runs `work` with a heartbeat every three seconds, which carries the latest details given to `report`.
+ * A cancellation aborts `signal`, and so does a worker that shuts down. On shutdown the activity fails retryably, to resume elsewhere in a
+ * second.
  */
 export async function withHeartbeat<Details, Result>(
-  work: (
-    report: (details: Details) => void,
-    signal: AbortSignal,
-    foresee: (forecast: Forecast) => void,
-  ) => Promise<Result>,
+  work: (report: (details: Details) => void, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const context = Context.current();
-  const leave = leaves.get(context);
+  const shutdown = shutdownSignal.getStore();
   const cancelled = context.cancellationSignal;
-  heartbeat(context.info.heartbeatDetails);
+  const beat = () => heartbeat(latestDetails.get(context) ?? context.info.heartbeatDetails);
+  beat();
   let before: unknown;
   const timer = setInterval(() => {
+    beat();
     const latest = latestDetails.get(context);
-    heartbeat(latest ?? context.info.heartbeatDetails);
     if (latest !== before) progressed();
     before = latest;
   }, EVERY_MS);
   try {
-    // A task may have been on its way when the worker stopped asking for more.
-    leave?.signal.throwIfAborted();
+    // A task may still arrive after the worker has stopped asking for more.
+    shutdown?.throwIfAborted();
     return await work(
       details => {
         latestDetails.set(context, details);
       },
-      leave ? AbortSignal.any([cancelled, leave.signal]) : cancelled,
-      forecast => {
-        if (leave) leave.forecast = forecast;
-      },
+      shutdown ? AbortSignal.any([cancelled, shutdown]) : cancelled,
     );
   } catch (error) {
-    if (cancelled.aborted ? cancellationDetails()?.workerShutdown : leave?.signal.aborted) {
-      // The details travel with the failure, so that the next attempt can count what was lost.
-      heartbeat(latestDetails.get(context));
+    // The details travel with the failure, so that the next attempt can count what was lost.
+    beat();
+    if (cancelled.aborted ? cancellationDetails()?.workerShutdown : shutdown?.aborted) {
       throw ApplicationFailure.create({
-        message: 'The worker is going away: the activity goes on elsewhere',
+        message: 'The worker is shutting down: the activity resumes elsewhere',
         type: 'WorkerShutdown',
         nextRetryDelay: '1s',
         category: 'BENIGN',
@@ -72,12 +62,19 @@ export async function withHeartbeat<Details, Result>(
   }
 }
 
-/** Activities that have no details to report, each with its heartbeat. */
-export function withHeartbeats(activities: object): object {
-  return Object.fromEntries(
-    Object.entries(activities).map(([name, activity]) => [
-      name,
-      (args: unknown) => withHeartbeat(() => (activity as (args: unknown) => Promise<unknown>)(args)),
-    ]),
-  );
+/** Implementations of activities: each takes its arguments, a function that reports details, and an abort signal. */
+type Works<Activities> = {
+  [Name in keyof Activities]: Activities[Name] extends (args: infer Args) => infer Result
+    ? (args: Args, report: (details: unknown) => void, signal: AbortSignal) => Result
+    : never;
+};
+
+/** Returns the activities with a heartbeat around each. */
+export function withHeartbeats<Activities extends object>(works: Works<Activities>): Activities {
+  type Work = (args: unknown, report: (details: unknown) => void, signal: AbortSignal) => Promise<unknown>;
+  const activities = Object.entries(works as Record<string, Work>).map(([name, work]) => [
+    name,
+    (args: unknown) => withHeartbeat((report, signal) => work(args, report, signal)),
+  ]);
+  return Object.fromEntries(activities) as Activities;
 }

@@ -1,31 +1,31 @@
-/** From a finished run's input to that of scoring another archive with its networks. Pure: workflow code uses it. */
+/** Input for scoring another archive with the networks of a finished run. Pure: workflow code uses it. */
 import type { PartialPipelineInput, PipelineInput } from './input.ts';
 
-/** The competition's archive without grades: 53,576 pictures in seven parts. */
+/** The competition's archive without grades: 53,576 images in seven parts. */
 export const TEST_ARCHIVE = 'test.zip';
 const TEST_PARTS = 7;
 const SAMPLE_SUBMISSION = 'sampleSubmission.csv';
-/** Fewer made-up patients than this are refused by the input. */
+/** Minimum number of synthetic patients that the input accepts. */
 const LEAST_PATIENTS = 20;
 
 export interface ArchiveToScore {
   name?: string;
   parts?: number;
-  /** Entries that are pictures; default: as the competition names them, in the folder called like the archive. */
+  /** Pattern of the entries that are images; default: the competition's names, in a folder named after the archive. */
   entries?: string;
   sample?: string;
 }
 
 export interface ScoringRequest {
-  /** Its name, or all that is different about it; default: `test.zip`. */
+  /** Name of the archive, or all of its settings that differ; default: `test.zip`. */
   archive?: string | ArchiveToScore;
-  /** Where it is; default: where the run's own archive was. */
+  /** Source of the archive; default: that of the run. */
   source?: string;
-  /** The share of its pictures that may be set aside; default: the run's own. */
+  /** Share of its images that may be quarantined; default: that of the run. */
   maxQuarantined?: number;
 }
 
-/** The recipe for the pictures, the networks and the regression stay as they are; what is read is another archive. */
+/** Returns the run's input with another archive. The settings of the images, the networks and the regression stay. */
 export function inputForScoring(
   run: PipelineInput,
   { archive = TEST_ARCHIVE, source = run.source, maxQuarantined = run.images.maxQuarantined }: ScoringRequest,
@@ -37,7 +37,7 @@ export function inputForScoring(
     ...run,
     source,
     images: { ...run.images, maxQuarantined },
-    // Made-up eyes to be scored are other patients than those that were trained on, and a third as many.
+    // Synthetic eyes to score belong to other patients than those of the training, and are a third as many.
     synthetic: {
       ...run.synthetic,
       first: first + patients,

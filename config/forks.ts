@@ -1,43 +1,42 @@
 /**
- * A fork: from the end of an epoch on, a split trains with other settings. What comes before is what it was, so that its segments and
- * snapshots, named by what went into them, are shared with whoever trained them first. Pure.
+ * Forks: after the end of an epoch, a split trains with other settings. The training before it is unchanged. Its segments and
+ * snapshots, whose keys derive from their inputs, are shared with the run that trained them first. Pure.
  */
-import { differences } from './differences.ts';
 import type { PartialPipelineInput, PipelineInput } from './input.ts';
-import { mergeInputs } from './merge.ts';
+import { differences, mergeInputs } from './merge.ts';
 
 type Training = PipelineInput['training'];
 export type Fork = NonNullable<Training['forks']>[number];
 
-/** The settings that the training of `heads` has in an epoch, from 1; the last ones for `Infinity`. A fork of any head is one of all. */
+/** Returns the settings of the training of `heads` in an epoch, from 1; `Infinity` is the last. A fork of one head applies to all. */
 export function trainingAt(training: Training, heads: readonly number[], epoch: number): Training {
   const { forks = [], ...base } = training;
   const begun = forks.filter(fork => heads.includes(fork.split) && epoch > fork.epoch);
   return Object.assign({}, base, ...begun.map(({ set }) => set));
 }
 
-/** What shapes the training of `heads` and nothing else: forks of other splits, and whose fork it is, are left out. */
+/** Returns only the settings that affect the training of `heads`, without forks of other splits and names of forked runs. */
 export function trainingOf(training: Training, heads: readonly number[]): Training {
   const { forks = [], ...base } = withoutForkedRuns(training);
   const own = forks.filter(({ split }) => heads.includes(split));
   return own.length === 0 ? base : { ...base, forks: own };
 }
 
-/** The same without the runs that the forks come from: whoever does it again elsewhere has none of them. */
+/** Returns the settings without the names of the forked runs, which another store does not have. */
 export function withoutForkedRuns(training: Training): Training {
   if (training.forks === undefined) return training;
   return { ...training, forks: training.forks.map(({ run, ...fork }) => fork) };
 }
 
-/** The run that an input is a fork of: the one its last fork names. */
+/** Returns the run that an input is a fork of, as its last fork names it. */
 export function forkedRun(input: PartialPipelineInput): string | undefined {
   const forks = input.training?.forks;
   return Array.isArray(forks) ? forks.at(-1)?.run : undefined;
 }
 
 /**
- * The whole input of a fork: that of the run it comes from, under what is given.
- * @throws Error where something is given that would change what comes before the fork
+ * Merges what is given over the input of the forked run.
+ * @throws Error when something is given that would change the training before the fork
  */
 export function forkedInput(from: PipelineInput, given: PartialPipelineInput): PartialPipelineInput {
   const before = from.training.forks ?? [];
@@ -53,13 +52,13 @@ export function forkedInput(from: PipelineInput, given: PartialPipelineInput): P
   return mergeInputs(merged, { training: { forks: isWhole ? asked : [...before, ...asked] } });
 }
 
-/** What the snapshots before a fork hang on. */
+/** Returns the fields that the snapshots before a fork depend on. */
 function shared({ source, synthetic, archive, images, folds, training }: PartialPipelineInput): unknown {
   const { forks, ...settings } = training ?? {};
   return { source, synthetic, archive, images, folds, training: settings };
 }
 
-/** What is wrong with the forks of an input: a line each. */
+/** Returns the errors in the forks of an input, a line each. */
 export function checkForks(training: Training): string[] {
   return (training.forks ?? []).flatMap(({ split, epoch, set }, n, forks) => {
     const at = `training.forks.${n}`;

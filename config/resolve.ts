@@ -1,50 +1,56 @@
-/** From what somebody gave to the whole input, or to what is wrong with it. */
+/** Completes and checks an input that a caller gives. */
 import { isAbsolute } from 'node:path';
+import { quote } from '../lib/quote.ts';
 import demo from './demo.json' with { type: 'json' };
-import { explain, show } from './explain.ts';
+import { compileEntryPattern } from './entry-pattern.ts';
 import { checkForks } from './forks.ts';
+import { explain } from './format-errors.ts';
 import { type PartialPipelineInput, type PipelineInput, pipelineInputSchema } from './input.ts';
 import kaggle from './kaggle.json' with { type: 'json' };
 import { mergeInputs } from './merge.ts';
 
-/** Everything that is wrong with an input: a line each, the first one first. */
+/** All errors of an input, a line each. */
 export class InputError extends Error {
   override readonly name = 'InputError';
 }
 
-/** Ready inputs by source, which what is given goes over. */
+/** Maximum number of lines in an error. */
+const MAX_PROBLEMS = 20;
+
+/** Presets by source. The given input overrides them. */
 const READY: Record<string, PartialPipelineInput> = {
   synthetic: demo as PartialPipelineInput,
   kaggle: kaggle as PartialPipelineInput,
 };
 
 /**
- * Fills in the ready input of the source and the defaults, and checks all of it.
+ * Fills in the preset of the source and the defaults, and checks the whole input.
  * @throws InputError *Expected `training.epochs` to be an integer from 1, got `0`*
  */
 export function resolveInput(given: unknown): PipelineInput {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new InputError(`Expected the input to be an object, got \`${show(given)}\``);
+    throw new InputError(`Expected the input to be an object, got \`${quote(given)}\``);
   }
   const partial = given as PartialPipelineInput;
   const source = typeof partial.source === 'string' ? partial.source : 'synthetic';
   const merged = mergeInputs(READY[source] ?? {}, partial);
   const parsed = pipelineInputSchema.safeParse(merged);
   if (!parsed.success) {
-    throw new InputError(parsed.error.issues.flatMap(issue => explain(issue, merged)).join('\n'));
+    const lines = parsed.error.issues.slice(0, MAX_PROBLEMS).flatMap(issue => explain(issue, merged));
+    throw new InputError(lines.slice(0, MAX_PROBLEMS).join('\n'));
   }
   const problems = crossCheck(parsed.data);
   if (problems.length > 0) throw new InputError(problems.join('\n'));
   return parsed.data;
 }
 
-/** What no single field's check can see. */
+/** Returns the errors that no check of a single field can find. */
 function crossCheck({ source, archive, images, folds, training }: PipelineInput): string[] {
   const problems: string[] = [];
   const held = folds.validation + folds.test;
   if (held >= 0.9) problems.push(`Expected \`folds.validation\` + \`folds.test\` to be below 0.9, got \`${held}\``);
   if (new Set(images.versions).size < images.versions.length) {
-    problems.push(`Expected \`images.versions\` to name each version once, got \`${show(images.versions)}\``);
+    problems.push(`Expected \`images.versions\` to name each version once, got \`${quote(images.versions)}\``);
   }
   for (const [path, url] of Object.entries({
     source,
@@ -53,7 +59,7 @@ function crossCheck({ source, archive, images, folds, training }: PipelineInput)
   })) {
     if (url?.startsWith('file:') && !isAbsolute(url.slice('file:'.length))) {
       problems.push(
-        `Expected \`${path}\` to be an absolute path after \`file:\`, got \`${url}\`: workers have folders of their own`,
+        `Expected \`${path}\` to be an absolute path after \`file:\`, got \`${quote(url)}\`: workers have folders of their own`,
       );
     }
   }
@@ -61,9 +67,9 @@ function crossCheck({ source, archive, images, folds, training }: PipelineInput)
 }
 
 function checkEntries(pattern: string): string[] {
-  const expected = (what: string) => `Expected \`archive.entries\` to be ${what}, got \`${pattern}\``;
+  const expected = (what: string) => `Expected \`archive.entries\` to be ${what}, got \`${quote(pattern)}\``;
   try {
-    new RegExp(pattern);
+    compileEntryPattern(pattern);
   } catch (error) {
     return [`${expected('a regular expression')}: ${(error as Error).message}`];
   }

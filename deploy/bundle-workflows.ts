@@ -1,12 +1,12 @@
-/** `node --import tsx deploy/bundle-workflows.ts FILE`: the workflows' code as one file, for RETINOPATHY_WORKFLOW_BUNDLE of a worker. */
+/** `node --import tsx deploy/bundle-workflows.ts FILE`: bundles the workflows' code for RETINOPATHY_WORKFLOW_BUNDLE of a worker. */
 import { writeFile } from 'node:fs/promises';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { WORKFLOWS } from '../workers/workflow-code.ts';
+import { bundleWorkflows } from '../workers/workflow-bundle.ts';
 
-const [file] = process.argv.slice(2);
-if (!file) {
-  process.stderr.write('bundle-workflows: Expected a file to write, got nothing\n');
-  process.exit(1);
+try {
+  const [file] = process.argv.slice(2);
+  if (!file) throw new Error('Expected a file to write, got nothing');
+  await writeFile(file, await bundleWorkflows());
+} catch (error) {
+  process.stderr.write(`bundle-workflows: ${(error as Error).message}\n`);
+  process.exitCode = 1;
 }
-const { code } = await bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger: new DefaultLogger('WARN') });
-await writeFile(file, code);

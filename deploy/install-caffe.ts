@@ -1,12 +1,12 @@
 /**
- * `node --import tsx deploy/install-caffe.ts FOLDER`: Debian 11's Caffe with all it needs in a folder of its own, got as `npm start`
- * gets it, and tried: for the workers' image.
+ * `node --import tsx deploy/install-caffe.ts FOLDER`: installs Debian 11's Caffe with its dependencies into a folder and checks it.
+ * The steps are those of `npm start`. The workers' image uses it.
  */
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { verifyCaffe } from '../bootstrap/caffe-command.ts';
-import { debianMirror, installDebianCaffe } from '../bootstrap/caffe-debian.ts';
-import { treeCommand } from '../bootstrap/caffe-tree.ts';
+import { treeCommand } from '../lib/tools/caffe.ts';
+import { verifyCaffe } from '../lib/tools/caffe-command.ts';
+import { debianMirror, installDebianCaffe } from '../lib/tools/caffe-debian.ts';
 
 async function install(target: string): Promise<string> {
   const mirror = await debianMirror(process.env);
@@ -14,11 +14,12 @@ async function install(target: string): Promise<string> {
   await mkdir(dirname(target), { recursive: true });
   const folder = await mkdtemp(join(dirname(target), 'caffe-'));
   try {
-    await installDebianCaffe(folder, mirror, process.env, line => process.stderr.write(`${line}\n`));
+    const report = (line: string) => process.stderr.write(`${line}\n`);
+    await installDebianCaffe(folder, { mirror, env: process.env, report });
     const command = await treeCommand(join(folder, 'root'));
     const caffe = command === null ? 'no Caffe in it' : await verifyCaffe(command, 'Debian 11', process.env);
     if (typeof caffe === 'string') throw new Error(`Expected a Caffe that answers, got: ${caffe}`);
-    // Without the packages, which only a second installation would need.
+    // The packages are left out, because only a second installation would need them.
     await rename(join(folder, 'root'), target);
     return caffe.version;
   } finally {

@@ -25,8 +25,11 @@ cat >"$new" <<END
 # Who trains: gpu (NVIDIA's cards) or caffe-cpu.
 COMPOSE_PROFILES=$profile
 RETINOPATHY_POSTGRES_PASSWORD=$(secret)
+# Of the store: the account of the workers and of yours, and the one that makes it.
 RETINOPATHY_S3_ACCESS_KEY=$(secret | cut -c1-20)
 RETINOPATHY_S3_SECRET_KEY=$(secret)
+RETINOPATHY_S3_ROOT_ACCESS_KEY=$(secret | cut -c1-20)
+RETINOPATHY_S3_ROOT_SECRET_KEY=$(secret)
 # Whose the files are that the command line writes into run/.
 RETINOPATHY_USER=$(id -u):$(id -g)
 END

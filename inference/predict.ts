@@ -1,20 +1,75 @@
-/** Photographs to stages, by the run's own preparing, networks, averaging and regression. */
-import { readFile, stat } from 'node:fs/promises';
+/** Grades source images with the run's own preparation, networks, averaging and regression. */
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { extname, join } from 'node:path';
 import pLimit from 'p-limit';
-import { LARGEST_PICTURE } from '../activities/images/check-entries.ts';
-import { preparePicture, UnusablePicture } from '../activities/images/prepare-picture.ts';
+import { inWorkspace } from '../activities/dependencies.ts';
+import { UnusablePicture } from '../activities/images/decode-jpeg.ts';
+import { preparePicture } from '../activities/images/prepare-picture.ts';
+import { LARGEST_PICTURE } from '../activities/images/validate-entries.ts';
 import { type FoldRow, joinScores, type ScoreTable } from '../activities/regression/eyes.ts';
 import { fellowOf } from '../activities/regression/features.ts';
-import { type GradedEye, gradeEyes } from '../activities/regression/grade.ts';
-import type { Caffe } from '../activities/services.ts';
-import { inWorkspace } from '../activities/training/workspace.ts';
+import { type GradedEye, gradeEyes } from '../activities/regression/predict-grade.ts';
 import type { PipelineInput } from '../config/input.ts';
-import { getFile } from '../storage/files.ts';
+import type { Caffe } from '../lib/tools/caffe-command.ts';
 import type { ArtifactStore } from '../storage/store.ts';
-import type { Photograph } from './photographs.ts';
 import { placePictures, scorePictures } from './score-pictures.ts';
-import { isPreparedAlike, type TrainedNetwork, type TrainedRun, UnusableRun } from './trained-run.ts';
+import { isPreparedAlike, placeNetwork, type TrainedRun, UnusableRun } from './trained-run.ts';
+
+export interface Photograph {
+  /** Path as the user gave it, or as found in a given folder. */
+  file: string;
+  /** Path without extension. Both eyes of a patient are in the same folder and differ only in `_left` and `_right`. */
+  image: string;
+}
+
+interface FoundPhotographs {
+  photographs: Photograph[];
+  /** Number of files in the folders without an image extension. */
+  others: number;
+  /** True when a folder was among the names. */
+  folders: boolean;
+}
+
+/** Image extensions. Formats that cannot be read are included, so that each such file gets an error message of its own. */
+const PICTURE = /\.(jpe?g|png|tiff?|bmp|webp|gif|heic|dcm)$/i;
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+/**
+ * Finds the images in the order of the names. Folders are searched recursively, in natural order of their entries. Hidden files are
+ * left out. A name that does not exist is listed as well, and fails with a reason when it is read.
+ */
+export async function findPhotographs(names: readonly string[]): Promise<FoundPhotographs> {
+  const found: FoundPhotographs = { photographs: [], others: 0, folders: false };
+  const seen = new Set<string>();
+  const add = (file: string) => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    found.photographs.push({ file, image: file.slice(0, file.length - extname(file).length) });
+  };
+  const walk = async (folder: string): Promise<void> => {
+    const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
+    for (const entry of entries.sort((a, b) => collator.compare(a.name, b.name))) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) await walk(path);
+      else if (PICTURE.test(entry.name)) add(path);
+      else found.others++;
+    }
+  };
+  for (const name of names) {
+    const isFolder = await stat(name).then(
+      file => file.isDirectory(),
+      () => false,
+    );
+    if (!isFolder) add(name);
+    else {
+      found.folders = true;
+      await walk(name);
+    }
+  }
+  return found;
+}
 
 export interface PredictJob {
   store: ArtifactStore;
@@ -24,20 +79,24 @@ export interface PredictJob {
   scratch: string;
   photographs: readonly Photograph[];
   signal: AbortSignal;
-  /** Called with the share that is done. */
+  /** Called with the completed share. */
   onProgress: (share: number) => void;
 }
 
 export type Prediction =
-  /** `fellow`: whether the regression has seen the other eye of the patient, too. */
+  /** `fellow`: true when the regression also used the other eye of the patient. */
   | { file: string; eye: GradedEye; fellow: boolean }
-  /** Why there is no prediction. */
+  /** Reason why there is no prediction. */
   | { file: string; reason: string };
 
-/** Photographs whose versions lie on the disk at once. */
+/** Number of images whose versions are on the disk at the same time. */
 const AT_ONCE = 256;
 
-/** @returns a prediction or a reason for each photograph, in their order; @throws UnusableRun, CaffeError, NoSpace, the signal's reason */
+/**
+ * Grades images.
+ * @returns a prediction or a reason for each image, in order
+ * @throws UnusableRun, CaffeError, NoSpace, the signal's reason
+ */
 export async function predictPhotographs(job: PredictJob): Promise<Prediction[]> {
   const { photographs, trained } = job;
   if (!isPreparedAlike(trained)) {
@@ -65,17 +124,17 @@ export async function predictPhotographs(job: PredictJob): Promise<Prediction[]>
   });
 }
 
-/** A version of an eye with what each network says of it, one figure a head. */
-export interface ScoredVersion {
+/** Version of an eye with the scores of each network, one per head. */
+interface ScoredVersion {
   image: string;
   version: string;
   p: number[][];
 }
 
-/** Averages over the versions as the run does it with its test fold. */
+/** Averages the scores over the versions, as the run does for its test fold. */
 function joined({ networks }: TrainedRun, rows: readonly ScoredVersion[]) {
   const images = [...new Set(rows.map(({ image }) => image))];
-  // What nobody knows, of all the same: neither stage nor patient has a part in the averages.
+  // Placeholders for all images: grade and fold have no effect on the averages.
   const unknown = { level: 0, fold: 'test' } as const;
   const folds = images.map((image): FoldRow => ({ image, patient: image, version: null, ...unknown }));
   const tables = networks.map(({ name, heads }, n): ScoreTable => {
@@ -85,7 +144,7 @@ function joined({ networks }: TrainedRun, rows: readonly ScoredVersion[]) {
   return joinScores(folds, tables);
 }
 
-/** Two files that would be the same eye: the second is no other picture of it that could be told apart. */
+/** Returns a reason for each file whose eye name repeats that of an earlier file. Their results could not be distinguished. */
 function sameEyes(photographs: readonly Photograph[]): [Photograph, string][] {
   const first = new Map<string, string>();
   return photographs.flatMap((photograph): [Photograph, string][] => {
@@ -109,11 +168,11 @@ async function scoreChunk(
       chunk.map((photograph, i) =>
         limit(async () => {
           signal.throwIfAborted();
-          const pngs = await prepareFile(photograph.file, input.images).catch((error: Error) => {
+          const pngs = await prepareFile(photograph.file, input.images, signal).catch((error: Error) => {
             reasons.set(photograph, reasonOf(error));
             return [];
           });
-          // Names of files may hold what a list for Caffe cannot.
+          // File names may contain characters that are not possible in a list for Caffe, so numbers replace them.
           const files = pngs.map(({ version, bytes }) => ({ file: `${i}.${version}.png`, bytes }));
           await placePictures(folder, files);
           return pngs.map(({ version }, n) => ({ image: photograph.image, version, file: files[n]!.file }));
@@ -125,34 +184,31 @@ async function scoreChunk(
     const scores = await scorePictures({
       ...{ caffe, folder, networks, signal },
       files: versions.map(({ file }) => file),
-      place: (network, weights, mean) => placeStored(store, network, weights, mean),
+      place: (network, weights, mean) => placeNetwork(store, network, weights, mean),
       onProgress: judged => report(judged / (versions.length * networks.length)),
     });
     return versions.map(({ image, version }, i) => ({ image, version, p: scores.map(of => of[i]!) }));
   });
 }
 
-/** All of them, or the first failure once none is at work in the folder any more. */
+/** Waits for all, so that none still uses the folder. @returns all results; @throws the first failure in order */
 async function settled<Result>(works: Promise<Result>[]): Promise<Result[]> {
   await Promise.allSettled(works);
   return Promise.all(works);
 }
 
-async function placeStored(store: ArtifactStore, network: TrainedNetwork, weights: string, mean: string) {
-  await getFile(store, network.weights, weights);
-  await getFile(store, network.inputs.mean, mean);
-}
-
-async function prepareFile(file: string, images: PipelineInput['images']) {
+async function prepareFile(file: string, images: PipelineInput['images'], signal: AbortSignal) {
   const { size } = await stat(file);
   if (size === 0) throw new UnusablePicture('Expected a picture, got an empty file');
   if (size > LARGEST_PICTURE) {
     throw new UnusablePicture(`Expected a picture of at most ${LARGEST_PICTURE} bytes, got ${size}`);
   }
-  return (await preparePicture(await readFile(file), images)).pngs;
+  const { pngs, darkGround } = await preparePicture(await readFile(file), images, signal);
+  if (!darkGround) throw new UnusablePicture('Expected an eye on a dark ground, got an image with bright corners');
+  return pngs;
 }
 
-/** @throws what is no fault of the photograph */
+/** Returns the reason why an image cannot be graded. @throws the error itself where its cause is not the image */
 function reasonOf(error: NodeJS.ErrnoException): string {
   if (error instanceof UnusablePicture) return error.message;
   if (['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ELOOP', 'EIO'].includes(error.code ?? '')) {

@@ -1,39 +1,39 @@
-/** Lets the networks of a run judge prepared pictures, by the same tools and files as the run's own test fold. */
+/** Scores prepared images with the networks of a run, by the same tools and files as the run's own test fold. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { testNet } from '../activities/caffe/inference-net.ts';
+import { FILES } from '../activities/caffe/network.ts';
+import { printPrototxt } from '../activities/caffe/prototxt.ts';
 import { makeDatabase } from '../activities/labels/database.ts';
-import type { Caffe } from '../activities/services.ts';
-import { judgingBatch, testRecords } from '../activities/training/caffe-test.ts';
-import { testNet } from '../activities/training/judging-net.ts';
-import { FILES } from '../activities/training/network.ts';
-import { printPrototxt } from '../activities/training/prototxt.ts';
+import { testRecords } from '../activities/training/evaluate.ts';
+import type { Caffe } from '../lib/tools/caffe-command.ts';
 import type { TrainedNetwork } from './trained-run.ts';
 
 export interface ScoringJob {
   caffe: Caffe;
-  /** A folder of this job's own, with the pictures as PNG in its folder `pictures`. It is left with more in it. */
+  /** Folder that only this job uses, with the images as PNGs in its subfolder `pictures`. The job leaves further files in it. */
   folder: string;
-  /** Names of the pictures' files. */
+  /** File names of the images. */
   files: readonly string[];
   networks: readonly TrainedNetwork[];
-  /** Puts the weights and the mean picture of a network where they are asked for. */
+  /** Writes the weights and the mean image of a network to the given paths. */
   place: (network: TrainedNetwork, weights: string, mean: string) => Promise<void>;
   signal: AbortSignal;
-  /** Called with the pictures judged so far, of all networks together. */
+  /** Called with the number of images scored so far, added up over the networks. */
   onProgress?: (judged: number) => void;
 }
 
-/** @returns P(stage > k) of each picture in the order of `files`, for each network and its heads */
+/** Scores the images. @returns P(grade > k) by network, image in the order of `files`, and head */
 export async function scorePictures(job: ScoringJob): Promise<number[][][]> {
   const { caffe, folder, files, networks, signal, onProgress = () => {} } = job;
-  // Nobody knows their stage. Counting instead shows that the probabilities come in the order of the pictures.
+  // The grades are unknown. Consecutive numbers as labels prove that the probabilities come in the order of the images.
   const stages = files.map((_, i) => i % 5);
   const records = files.map((file, i) => `${file} ${stages[i]}`);
-  await makeDatabase({ caffe, cwd: folder, signal, records, encoded: true, mean: false, onProgress: () => {} });
+  await makeDatabase({ caffe, cwd: folder, signal, records, encoded: true, onProgress: () => {} });
   const scores: number[][][] = [];
   for (const [n, network] of networks.entries()) {
     const { template, options } = network.inputs;
-    const batch = judgingBatch(options.batch, files.length);
+    const batch = Math.min(options.batch, files.length);
     await Promise.all([FILES.weights, FILES.mean].map(file => rm(join(folder, file), { force: true })));
     await job.place(network, join(folder, FILES.weights), join(folder, FILES.mean));
     await writeFile(join(folder, FILES.net), printPrototxt(testNet(template, { ...options, batch })));
@@ -48,7 +48,7 @@ export async function scorePictures(job: ScoringJob): Promise<number[][][]> {
   return scores;
 }
 
-/** Makes the folder that `scorePictures` wants, with the given pictures in it. */
+/** Writes images into the subfolder of `folder` that `scorePictures` reads. */
 export async function placePictures(
   folder: string,
   pictures: readonly { file: string; bytes: Uint8Array }[],

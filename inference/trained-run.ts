@@ -1,20 +1,22 @@
-/** A finished run as others use it: its networks, each with the weights of its best epoch, and its regression. */
-import type { Metrics } from '../activities/regression/metrics.ts';
+/** Reads a finished run for further use: its networks, each with the weights of its best epoch, and its regression. */
+import type { Metrics } from '../activities/report/types.ts';
+import { readReportFile } from '../activities/run/report-files.ts';
 import type { RunRecord } from '../activities/run/types.ts';
 import { readInputs, type TrainingInputs } from '../activities/training/inputs.ts';
-import { findSnapshot } from '../activities/training/score-archive.ts';
-import { readSegment } from '../activities/training/segment-record.ts';
+import { corruptNetwork, findSnapshot } from '../activities/training/score-archive.ts';
+import { readSegment } from '../activities/training/segment-manifest.ts';
 import type { TrainingArgs } from '../activities/training/types.ts';
+import { filesOf } from '../config/files.ts';
 import type { PipelineInput } from '../config/input.ts';
-import { layoutsOf } from '../config/layouts.ts';
-import { getJson } from '../storage/files.ts';
-import { runFolder } from '../storage/key-names.ts';
-import type { Manifest } from '../storage/manifest.ts';
-import type { Artifact, ArtifactStore } from '../storage/store.ts';
-import { trainingName } from '../workflows/names.ts';
-import { RECIPES } from '../workflows/recipes.ts';
+import { RECIPES } from '../config/stages.ts';
+import { layoutsOf } from '../config/training.ts';
+import { allowFiles } from '../lib/allowed-files.ts';
+import { getFile } from '../storage/artifacts.ts';
+import { readManifest } from '../storage/stage-outputs.ts';
+import { type Artifact, type ArtifactStore, CorruptObject } from '../storage/store.ts';
+import { trainingName } from '../workflows/ids.ts';
 
-/** What a run lacks to be used; the message is for the person who asked. */
+/** Reason why a run cannot be used. The message is for the user. */
 export class UnusableRun extends Error {
   override readonly name = 'UnusableRun';
 }
@@ -24,10 +26,12 @@ export interface TrainedNetwork {
   name: string;
   heads: number[];
   inputs: TrainingInputs;
-  /** The epoch with the highest AUC on the validation fold, its segment, and the weights at its end. */
+  /** Epoch with the highest AUC on the validation fold, key of the segment at its end, and the weights there. */
   epoch: number;
   snapshot: string;
   weights: Artifact;
+  /** `stages/train/<key>` */
+  train: string;
 }
 
 export interface TrainedRun {
@@ -36,34 +40,35 @@ export interface TrainedRun {
   input: PipelineInput;
   /** `stages/<stage>/<key>` by name. */
   prefixes: Record<string, string>;
-  /** Number of the recipe that its pictures were prepared by: another than `RECIPES.prepare` is another release's. */
+  /** Recipe number of the image preparation. A number other than `RECIPES.prepare` comes from another release. */
   preparedBy: number | null;
   networks: TrainedNetwork[];
   metrics: Metrics;
 }
 
-/** @throws UnusableRun where a stage is not finished; a final failure where the weights are no longer there */
+/** Reads a finished run. @throws UnusableRun where a stage or the report is missing; CorruptObject where weights are no longer there */
 export async function readTrainedRun(store: ArtifactStore, record: RunRecord): Promise<TrainedRun> {
   const { run, input } = record;
   const heads = layoutsOf(input.training);
   const names = ['download', 'prepare', 'label', ...heads.map(trainingName), 'regress'];
-  const prefixes = Object.fromEntries(names.map(name => [name, prefixOf(record, name)]));
-  const metrics = await getJson<Metrics>(store, `${runFolder(run)}/report/metrics.json`);
-  if (metrics === undefined) {
+  const prefixes = Object.fromEntries(names.map(name => [name, finishedStage(record, name)]));
+  const report = await readReportFile(store, run, 'metrics.json');
+  if (report === undefined) {
     throw new UnusableRun(`Expected run ${run} to have a report in ${store.url}, got none: let it end first`);
   }
-  const prepared = await getJson<Manifest>(store, `${prefixes.prepare}/manifest.json`);
+  const metrics = JSON.parse(report.toString('utf8')) as Metrics;
+  const prepared = await readManifest(store, prefixes.prepare!);
   const networks: TrainedNetwork[] = [];
   for (const each of heads) networks.push(await readNetwork(store, record, prefixes, each));
   return { run, record, input, prefixes, preparedBy: prepared?.recipe ?? null, networks, metrics };
 }
 
-/** Whether this release prepares a photograph as the run's were. */
+/** Returns whether this release prepares images as the run did. */
 export function isPreparedAlike({ preparedBy }: Pick<TrainedRun, 'preparedBy'>): boolean {
   return preparedBy === RECIPES.prepare;
 }
 
-/** What the training of a network was asked for. */
+/** Returns the arguments of a network's training. */
 export function trainingArgsOf(
   { run, input: { training, images }, prefixes }: Pick<TrainedRun, 'run' | 'input' | 'prefixes'>,
   { name, heads }: Pick<TrainedNetwork, 'name' | 'heads'>,
@@ -71,7 +76,8 @@ export function trainingArgsOf(
   return { run, name, heads, label: prefixes.label!, training, images };
 }
 
-function prefixOf({ run, stages }: RunRecord, name: string): string {
+/** Returns `stages/<stage>/<key>` of a finished stage of the run. @throws UnusableRun when it is not finished */
+export function finishedStage({ run, stages }: RunRecord, name: string): string {
   const stage = stages[name];
   if (stage?.finished) return `stages/${stage.stage}/${stage.key}`;
   throw new UnusableRun(
@@ -87,7 +93,23 @@ async function readNetwork(
 ): Promise<TrainedNetwork> {
   const name = trainingName(heads);
   const args = trainingArgsOf({ run, input, prefixes }, { name, heads });
-  const { epoch, snapshot } = await findSnapshot({ store }, { ...args, train: prefixes[name]! });
+  // Runs on the user's machine with the user's rights, so the files that the input names are allowed.
+  const services = { store, env: allowFiles(process.env, filesOf(input)) };
+  const train = prefixes[name]!;
+  const { epoch, snapshot } = await findSnapshot({ store }, { ...args, train });
   const weights = (await readSegment(store, snapshot))!.model;
-  return { name, heads, inputs: await readInputs(store, args), epoch, snapshot, weights };
+  return { name, heads, inputs: await readInputs(services, args), epoch, snapshot, weights, train };
+}
+
+/** Copies a network's weights and mean image into files. @throws CorruptObject */
+export async function placeNetwork(
+  store: ArtifactStore,
+  network: TrainedNetwork,
+  weights: string,
+  mean: string,
+): Promise<void> {
+  await getFile(store, network.weights, weights).catch(error => {
+    throw error instanceof CorruptObject ? corruptNetwork(store, network, network.snapshot, error.message) : error;
+  });
+  await getFile(store, network.inputs.mean, mean);
 }

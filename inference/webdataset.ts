@@ -1,15 +1,14 @@
-/** A fold of a run as tars that the `webdataset` package and its like read: a `.png`, a `.cls` and a `.json` for each sample. */
+/** Exports a fold as tars for the `webdataset` package and compatible readers: a `.png`, a `.cls` and a `.json` per sample. */
 import { copyFile, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createShardTar } from '../activities/images/shard-tar.ts';
+import { extractPictures, placesOfFiles, readIndexes } from '../activities/images/read-shards.ts';
+import { createShardTar, fileName } from '../activities/images/shard-tar.ts';
 import type { IndexedPicture } from '../activities/images/types.ts';
-import { fileName } from '../activities/labels/plan.ts';
-import { seededShuffle } from '../activities/labels/seeded.ts';
-import { extractPictures, placesOf, readIndexes } from '../activities/labels/shards.ts';
 import type { Fold } from '../activities/labels/types.ts';
 import { readOutput } from '../activities/regression/stored-files.ts';
 import { parseFolds } from '../activities/regression/tables.ts';
 import type { PipelineInput, Version } from '../config/input.ts';
+import { seededShuffle } from '../lib/random.ts';
 import type { ArtifactStore } from '../storage/store.ts';
 
 export interface WebDatasetJob {
@@ -25,24 +24,24 @@ export interface WebDatasetJob {
   onProgress: (written: number, of: number) => void;
 }
 
-/** Samples of a tar. */
+/** Maximum number of samples in a tar. */
 const SAMPLES = 1024;
 
-/** What the `.json` of a sample holds, beside where it comes from. */
+/** Content of a sample's `.json`, without the size, crop and hash of the source image. */
 interface Sample {
   image: string;
   patient: string;
   version: Version;
-  /** The grader's stage, 0–4, as in the `.cls`. */
+  /** Grade 0–4 by the human grader, as in the `.cls`. */
   stage: number;
   fold: Fold;
-  /** Side of the picture in pixels. */
+  /** Side of the image in pixels. */
   size: number;
 }
 
 /**
- * Writes `<fold>-000000.tar` … : a sample is a version of an eye, named `10_left-a`. Training samples are shuffled by the seed of
- * the training, as for Caffe; the others keep the order of their eyes. Beside them lies a reader in Python.
+ * Writes `<fold>-000000.tar` …, and `read.py`, a reader in Python. A sample is a version of an eye, named `10_left-a`. Training samples
+ * are shuffled by the training's seed, as for Caffe. The others keep the order of their eyes.
  * @returns the number of samples and of tars
  * @throws NoSpace, the signal's reason
  */
@@ -58,18 +57,13 @@ export async function writeWebDataset(job: WebDatasetJob): Promise<{ samples: nu
     );
   const ordered = fold === 'train' ? seededShuffle(samples, input.training.seed, 'train', fileName) : samples;
   const shards = await readIndexes(store, job.prepare);
-  const places = placesOf(shards);
+  const places = placesOfFiles(shards, ordered.map(fileName));
   const pictures = new Map(shards.flatMap(({ index }) => index.pictures.map(picture => [picture.image, picture])));
   const making = join(folder, '.pictures');
   let tars = 0;
   for (let from = 0; from < ordered.length; from += SAMPLES) {
     const chunk = ordered.slice(from, from + SAMPLES);
-    const wanted = chunk.map(sample => {
-      const place = places.get(fileName(sample));
-      if (place === undefined)
-        throw new Error(`Expected ${fileName(sample)} in the shards of ${job.prepare}, got none`);
-      return place;
-    });
+    const wanted = places.slice(from, from + SAMPLES);
     await extractPictures(store, wanted, making, signal, done => onProgress(from + done, ordered.length));
     const tar = createShardTar(join(folder, `${fold}-${String(tars++).padStart(6, '0')}.tar`));
     try {

@@ -1,7 +1,7 @@
-/** What a range may look like. */
+/** Validation of byte ranges. */
 import type { ByteRange } from './store.ts';
 
-/** @throws RangeError for one that no object has */
+/** Checks that both numbers are integers from 0. @throws RangeError when they are not */
 export function checkRange(range: ByteRange | undefined): void {
   for (const [name, value] of Object.entries(range ?? {})) {
     if (!Number.isSafeInteger(value) || value < 0) {

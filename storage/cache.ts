@@ -1,30 +1,35 @@
-/** Copies of stored objects on this machine's disk, by checksum, so that what is needed often is fetched once. */
-import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+/** Cache of stored objects on this machine's disk, by checksum, so that an object needed often is fetched once. */
+import { lstat, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256 } from './checksum.ts';
-import { errorCode } from './durable-files.ts';
-import { getFile } from './files.ts';
-import { isOwnerGone, ownerName } from './owner.ts';
+import { ownerName, stateOfOwner } from '../lib/process/process-id.mjs';
+import { quote } from '../lib/quote.ts';
+import { codeOf } from '../lib/system-errors.ts';
+import { fileChecksum, getFile } from './artifacts.ts';
+import { hex, sha256 } from './checksum.ts';
 import type { Artifact, ArtifactStore } from './store.ts';
 
 export interface CacheOptions {
-  /** Bytes that the copies may take; the least recently used go first. Default: RETINOPATHY_CACHE_GB, or 100 GB. */
+  /** Bytes that the copies may take. The least recently used are removed first. Default: RETINOPATHY_CACHE_GB, or 100 GB. */
   limit?: number;
   env?: NodeJS.ProcessEnv;
 }
 
 const DEFAULT_GB = 100;
 
-/** A copy is left alone so long after its last use: somebody was just told its path and may not have opened it yet. */
+/** Time from a copy's last use to its earliest removal. A caller may have its path and not have opened it yet. */
 const IN_USE_MS = 60 * 60 * 1000;
 
-/** Fetches under way in this process, by path. */
+/** Checks and fetches in progress in this process, by path. */
 const underWay = new Map<string, Promise<void>>();
 
+/** Paths of copies that this process has fetched, or has read and verified. */
+const verified = new Set<string>();
+
 /**
- * The path of a local copy of the artifact: read only, and good for an hour. Several processes may ask for the same at once.
- * @param folder existing, shared by the workers of this machine
- * @throws ChecksumMismatch when the store holds other bytes; NoSpace
+ * Returns the path of a local copy of the artifact, read-only and valid for an hour. Several processes may ask for the same one at
+ * once. Each process verifies a copy once before its first use, and replaces a corrupt one.
+ * @param folder existing, owned by this user alone, shared by the workers of this machine
+ * @throws CorruptObject when the stored bytes differ; NoSpace
  */
 export async function cachedFile(
   store: ArtifactStore,
@@ -34,38 +39,56 @@ export async function cachedFile(
 ): Promise<string> {
   const limit = options.limit ?? cacheLimit(options.env ?? process.env);
   const path = join(folder, nameOf(store, artifact));
-  if (await isUsed(path, artifact.size)) return path;
-  let fetching = underWay.get(path);
-  if (!fetching) {
-    fetching = fetch(store, folder, artifact, path, limit).finally(() => underWay.delete(path));
-    underWay.set(path, fetching);
+  let readying = underWay.get(path);
+  if (!readying) {
+    readying = ready(store, folder, artifact, path, limit).finally(() => underWay.delete(path));
+    underWay.set(path, readying);
   }
-  await fetching;
+  await readying;
   return path;
 }
 
-/** @throws RangeError when the setting is no number of gigabytes */
+/** Marks a copy as unverified after its reader rejected it, so that it is read again before its next use. */
+export function distrustCopy(path: string): void {
+  verified.delete(path);
+}
+
+/** Returns the cache's limit in bytes, from RETINOPATHY_CACHE_GB. @throws RangeError when the setting is no number from 0 */
 export function cacheLimit(env: NodeJS.ProcessEnv): number {
   const text = env.RETINOPATHY_CACHE_GB || String(DEFAULT_GB);
   const gigabytes = Number(text);
-  if (!(gigabytes >= 0)) throw new RangeError(`Expected RETINOPATHY_CACHE_GB to be a number from 0, got \`${text}\``);
+  if (!(gigabytes >= 0))
+    throw new RangeError(`Expected RETINOPATHY_CACHE_GB to be a number from 0, got \`${quote(text)}\``);
   return gigabytes * 1e9;
 }
 
-/** 32 bits of checksum alone would let two of a thousand objects meet once in ten thousand caches: the key is in the name too. */
+/**
+ * Returns the file name of a copy. It holds a hash of the key too. With 32 bits of checksum alone, two of a thousand objects would
+ * collide in one of ten thousand caches.
+ */
 function nameOf(store: ArtifactStore, { key, offset = 0, size, crc32c }: Artifact): string {
   const whose = sha256(JSON.stringify([store.url, key, offset])).slice(0, 16);
-  return `${crc32c.toString(16).padStart(8, '0')}-${size}-${whose}`;
+  return `${hex(crc32c)}-${size}-${whose}`;
 }
 
-/** Whether a copy is there; marks its use. */
-async function isUsed(path: string, size: number): Promise<boolean> {
+async function ready(store: ArtifactStore, folder: string, artifact: Artifact, path: string, limit: number) {
+  if (await isWhole(path, folder, artifact)) return;
+  verified.delete(path);
+  await fetch(store, folder, artifact, path, limit);
+  verified.add(path);
+}
+
+/** Returns whether a copy with the artifact's bytes exists and belongs to the folder's owner. Marks its use. A link is no copy. */
+async function isWhole(path: string, folder: string, { size, crc32c }: Artifact): Promise<boolean> {
   try {
-    if ((await stat(path)).size !== size) return false;
+    const copy = await lstat(path);
+    if (!copy.isFile() || copy.size !== size || copy.uid !== (await stat(folder)).uid) return false;
+    if (!verified.has(path) && (await fileChecksum(path)) !== crc32c) return false;
+    verified.add(path);
     await utimes(path, new Date(), new Date());
     return true;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
+    if (codeOf(error) === 'ENOENT') return false;
     throw error;
   }
 }
@@ -75,7 +98,7 @@ async function fetch(store: ArtifactStore, folder: string, artifact: Artifact, p
   const temp = join(folder, `fetch~${ownerName()}`);
   try {
     await getFile(store, artifact, temp);
-    // The checksum is verified now and never again: what a power cut could undo must not be called a copy.
+    // The fsync comes before the rename, so that a power cut cannot leave a named copy without its bytes.
     const handle = await open(temp, 'r+');
     await handle.sync().finally(() => handle.close());
     await rename(temp, path);
@@ -84,13 +107,14 @@ async function fetch(store: ArtifactStore, folder: string, artifact: Artifact, p
   }
 }
 
-/** Removes the least recently used copies until the rest takes at most `limit` bytes, and what dead processes left. */
+/** Removes files of dead processes, and the least recently used copies until the rest takes at most `limit` bytes. */
 async function makeRoom(folder: string, limit: number): Promise<void> {
   const copies: { path: string; size: number; used: number }[] = [];
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     const [what, ...owner] = name.split('~');
-    if (what === 'fetch' && isOwnerGone(owner.join('~').replace(/\..*$/, ''))) await rm(path, { force: true });
+    if (what === 'fetch' && stateOfOwner(owner.join('~').replace(/\..*$/, '')) === 'gone')
+      await rm(path, { force: true });
     if (!/^[0-9a-f]{8}-\d+-[0-9a-f]{16}$/.test(name)) continue;
     const found = await stat(path).catch(() => undefined);
     if (found) copies.push({ path, size: found.size, used: found.mtimeMs });

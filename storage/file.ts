@@ -1,27 +1,24 @@
 /**
- * The store in a folder: an object is a file, its key the file's path. What is not yet an object lies below `.tmp/`.
+ * The store in a folder. An object is a file, and its key is the file's path. Unfinished files are below `.tmp/`.
  *
- * An object appears by `link`, which fails where there is one already, or by `rename`, which replaces it whole.
+ * An object appears by `link`, which fails when one exists, or by `rename`, which replaces it whole.
  */
 import type { Stats } from 'node:fs';
 import { link, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { ownerName, stateOfOwner } from '../lib/process/process-id.mjs';
+import { codeAndCure, codeOf } from '../lib/system-errors.ts';
 import { checkRange } from './byte-range.ts';
-import { crc32c } from './checksum.ts';
-import { errorCode, freeIn, makeFolder, syncFolder, withRoom, writeDurably } from './durable-files.ts';
-import { heldByUploads, removeLeftovers } from './file-attempts.ts';
-import { openFileUpload } from './file-upload.ts';
-import { checkKey, isSegment } from './key-names.ts';
-import { ownerName } from './owner.ts';
+import { freeIn, makeFolder, syncFolder, withRoom, writeDurably } from './fsync.ts';
+import { checkKey, isSegment } from './key-syntax.ts';
 import { type ArtifactStore, type ByteRange, type Listed, ObjectNotFound } from './store.ts';
 
-/** Bytes read at a time. */
-const CHUNK = 8 * 1024 * 1024;
-/** The largest single read that Node allows is 2 GiB less a byte. */
+/** Bytes of one read. Node allows at most 2 GiB less one byte. */
 const LARGEST_READ = 1024 ** 3;
 
 /**
- * @param folder made when something is first stored; its file system must know hard links
+ * Creates a store in a folder. Touches no file yet.
+ * @param folder created by the first `check`, `put` or `freeSpace`; its file system must support hard links
  */
 export function createFileStore(folder: string): ArtifactStore {
   const root = resolve(folder);
@@ -32,23 +29,27 @@ export function createFileStore(folder: string): ArtifactStore {
     return join(root, key);
   };
 
-  let prepared: Promise<void> | undefined;
   const prepare = async () => {
-    prepared ??= removeLeftovers(temporary);
-    prepared.catch(() => {
-      prepared = undefined;
-    });
-    await prepared;
-    await makeFolder(join(temporary, 'passing'));
+    await removeLeftovers(temporary);
+    await makeFolder(temporary);
   };
 
   return {
     url,
 
     async check() {
-      await prepare();
-      const temp = join(temporary, 'passing', ownerName());
-      await writeDurably(temp, Buffer.alloc(0)).finally(() => rm(temp, { force: true }));
+      const [temp, linked] = [join(temporary, ownerName()), join(temporary, ownerName())];
+      try {
+        await prepare();
+        await writeDurably(temp, [], 0);
+        await appear(temp, linked, false);
+      } catch (error) {
+        if (codeOf(error) === '') throw error;
+        const got = codeAndCure(codeOf(error));
+        throw new Error(`Expected the store ${url} to be a folder that can be written, got ${got}`, { cause: error });
+      } finally {
+        await Promise.allSettled([temp, linked].map(path => rm(path, { force: true })));
+      }
     },
 
     async get(key, range) {
@@ -57,17 +58,18 @@ export function createFileStore(folder: string): ArtifactStore {
       return bytes;
     },
 
-    async put(key, bytes, { overwrite = false } = {}) {
-      const final = pathOf(key);
+    async put(key, body, { overwrite = false } = {}) {
+      const known = typeof key === 'string' ? pathOf(key) : undefined;
       await prepare();
-      if (!overwrite && (await sizeOf(final)) !== undefined) {
-        await syncFolder(dirname(final));
+      if (known !== undefined && !overwrite && (await sizeOf(known)) !== undefined) {
+        await syncFolder(dirname(known));
         return { created: false };
       }
-      const temp = join(temporary, 'passing', ownerName());
+      const temp = join(temporary, ownerName());
+      const { size, pieces } = body instanceof Uint8Array ? { size: body.length, pieces: [body] } : body;
       try {
-        await withRoom(root, bytes.length, () => writeDurably(temp, bytes));
-        return { created: await appear(temp, final, overwrite) };
+        const crc = await withRoom(root, size, () => writeDurably(temp, pieces, size));
+        return { created: await appear(temp, typeof key === 'string' ? known! : pathOf(key(crc)), overwrite) };
       } finally {
         await rm(temp, { force: true });
       }
@@ -89,28 +91,21 @@ export function createFileStore(folder: string): ArtifactStore {
       }
     },
 
-    async room() {
+    async freeSpace() {
       await makeFolder(root);
-      return (await freeIn(root)) + (await heldByUploads(temporary));
-    },
-
-    async openUpload(key, options) {
-      const final = pathOf(key);
-      await prepare();
-      return openFileUpload(
-        {
-          key,
-          temporary,
-          publish: file => appear(file, final, false),
-          existing: size => checksumOf(final, size),
-        },
-        options,
-      );
+      return freeIn(root);
     },
   };
 }
 
-/** Makes the finished file `from` the object at `to`; false when one is there and stays. */
+/** Removes the temporary files of dead processes. */
+async function removeLeftovers(temporary: string): Promise<void> {
+  for (const name of await readdir(temporary).catch(() => [])) {
+    if (stateOfOwner(name) === 'gone') await rm(join(temporary, name), { force: true });
+  }
+}
+
+/** Makes the finished file `from` the object at `to`. @returns false when an existing object is kept */
 async function appear(from: string, to: string, overwrite: boolean): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -120,28 +115,31 @@ async function appear(from: string, to: string, overwrite: boolean): Promise<boo
       await syncFolder(dirname(to));
       return true;
     } catch (error) {
-      const code = errorCode(error);
+      const code = codeOf(error);
       if (code === 'EEXIST' && (await sizeOf(to)) !== undefined) {
         await syncFolder(dirname(to));
         return false;
       }
-      // Whoever removes an object removes the folders that it leaves empty: make them again.
+      // A concurrent `remove` deletes the folders that it empties, so the next attempt creates them again.
       if (code === 'ENOENT' && attempt < 100) continue;
       if (['EEXIST', 'EISDIR', 'ENOTDIR'].includes(code)) {
         throw new Error(`Expected no object above or below ${to}, got one: choose another key`, { cause: error });
       }
-      if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) {
-        throw new Error(
-          `Expected ${dirname(to)} to allow hard links, got ${code}: choose a store folder on a Unix file system`,
-          { cause: error },
-        );
-      }
-      throw error;
+      throw isLinkless(error) && !overwrite ? withoutLinks(dirname(to), error) : error;
     }
   }
 }
 
-/** Bytes of the object; undefined where there is none. */
+const isLinkless = (error: unknown) => ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(codeOf(error));
+
+function withoutLinks(folder: string, error: unknown): Error {
+  return new Error(
+    `Expected ${folder} to allow hard links, got ${codeOf(error)}: choose a store folder on a Unix file system`,
+    { cause: error },
+  );
+}
+
+/** Returns the bytes of the object; undefined when there is none. */
 async function sizeOf(path: string): Promise<number | undefined> {
   return (await fileAt(path))?.size;
 }
@@ -179,22 +177,12 @@ async function readRange(path: string, range?: ByteRange): Promise<Buffer | unde
   }
 }
 
-/** CRC-32C of the file; undefined where there is none of this size. */
-async function checksumOf(path: string, size: number): Promise<number | undefined> {
-  if ((await sizeOf(path)) !== size) return undefined;
-  let crc = 0;
-  for (let offset = 0; offset < size; offset += CHUNK) {
-    crc = crc32c((await readRange(path, { offset, length: CHUNK })) ?? Buffer.alloc(0), crc);
-  }
-  return crc;
-}
-
 async function* walk(folder: string, above: string, prefix: string): AsyncGenerator<Listed> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(error => {
     if (isAbsence(error)) return [];
     throw error;
   });
-  // A folder sorts as its objects do, by the name with a slash: `a-b` < `a.b` < `a/b`.
+  // A folder sorts as its objects do, by its name with a slash: `a-b` < `a.b` < `a/b`.
   const named = entries
     .filter(entry => isSegment(entry.name))
     .map(entry => ({ entry, name: `${above}${entry.name}${entry.isDirectory() ? '/' : ''}` }))
@@ -209,16 +197,16 @@ async function* walk(folder: string, above: string, prefix: string): AsyncGenera
   }
 }
 
-/** Removes the folder if it is empty. */
+/** Removes the folder if it is empty. @returns false when it is not empty */
 async function removedEmpty(folder: string): Promise<boolean> {
   try {
     await rmdir(folder);
     return true;
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) return false;
-    if (errorCode(error) === 'ENOENT') return true;
+    if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) return false;
+    if (codeOf(error) === 'ENOENT') return true;
     throw error;
   }
 }
 
-const isAbsence = (error: unknown) => ['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'].includes(errorCode(error));
+const isAbsence = (error: unknown) => ['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'].includes(codeOf(error));

@@ -1,7 +1,7 @@
 /**
- * The artifact store: keys to immutable objects. One interface, one file per driver, one contract test for all of them.
+ * The artifact store: keys to immutable objects. One interface, one file per driver, one contract test for all drivers.
  *
- * A key is a relative path of `[A-Za-z0-9._-]+` segments joined by `/`. No writer ever holds a final object open: an object
+ * A key is a relative path of `[A-Za-z0-9._-]+` segments joined by `/`. No writer ever holds a final object open. An object
  * appears whole or not at all, and completing it twice gives one result.
  */
 
@@ -15,7 +15,7 @@ export interface ByteRange {
 export interface ObjectHead {
   /** Bytes. */
   size: number;
-  /** CRC-32C of the whole object, where the store itself keeps one and answers for it. */
+  /** CRC-32C of the whole object, where the store itself keeps and guarantees one. */
   crc32c?: number;
 }
 
@@ -23,82 +23,63 @@ export interface Listed {
   key: string;
   /** Bytes. */
   size: number;
-  /** When it was written, in ms since the epoch by the store's clock. */
+  /** Time of the write, in ms since the epoch by the store's clock. */
   modified: number;
 }
 
-export interface UploadOptions {
-  /** Bytes of the whole object. */
+/** Bytes that arrive in pieces. A piece is valid until the next one is requested. */
+export interface Pieces {
+  /** Bytes of all pieces together. */
   size: number;
-  /** Bytes of each part but the last, which is smaller or equal. S3 wants at least 5 MiB and at most 10,000 parts. */
-  partSize: number;
-  /** Names what is uploaded (an ETag, a checksum): an unfinished upload is only resumed for the same tag. */
-  sourceTag: string;
+  pieces: AsyncIterable<Uint8Array>;
 }
 
-/** An upload in parts that survives its process: opened again with the same key and tag, it knows what is already there. */
-export interface Upload {
-  /** Parts already stored, by number from 0, with their CRC-32C (unsigned 32 bit). */
-  readonly done: ReadonlyMap<number, number>;
-  /** Stores part `n` (from 0). Parts may come in any order, at once, and again. Durable when it resolves. */
-  put(n: number, bytes: Uint8Array, crc32c: number): Promise<void>;
-  /** Begins part `n` (from 0), to be filled piece by piece. Waits while the driver has no memory to spare for another part. */
-  begin(n: number): Promise<PartWriter>;
-  /**
-   * Makes the object appear, if its CRC-32C over all parts is `crc32c`. Finding it already complete with the same size and
-   * checksum is success.
-   * @throws ChecksumMismatch when the parts do not add up to `crc32c`; the upload is then discarded.
-   */
-  complete(crc32c: number): Promise<void>;
-  /** Gives the upload up and frees its space. */
-  abort(): Promise<void>;
-  /** Lets go of files and sockets; what was put stays for the next `openUpload`. Idempotent; also after complete or abort. */
-  close(): Promise<void>;
-}
+/** Creates the error for a body whose pieces do not add up to its stated size. */
+export const wrongSize = (size: number, got: number) => new Error(`Expected ${size} bytes to store, got ${got}`);
 
-/**
- * A part that arrives in pieces, so that nobody has to hold it whole who need not: the file driver writes the pieces where they
- * belong, S3's gathers them. Of one part one writer at a time.
- */
-export interface PartWriter {
-  /**
-   * Takes bytes that belong at `position` within the part. Pieces may come in any order and at once, but must not overlap. The
-   * caller may use the buffers again when it resolves.
-   */
-  write(position: number, bytes: readonly Uint8Array[]): Promise<void>;
-  /** Makes the part count: all of its bytes were written, and `crc32c` was computed over them. Durable when it resolves. */
-  finish(crc32c: number): Promise<void>;
-  /** Gives an unfinished part up, and its memory back. Idempotent; also after `finish`. */
-  release(): void;
+export interface PutOptions {
+  /** Replaces an existing object as a whole. */
+  overwrite?: boolean;
 }
 
 export interface ArtifactStore {
   /** `file:/absolute/dir` or `s3://bucket/prefix`. */
   readonly url: string;
-  /** Tries whether the store can be read and written. @throws Error with one line for a person */
+  /**
+   * Tests that the store supports what the pipeline relies on. A folder needs durable writes and hard links; S3 needs put, range,
+   * list and remove.
+   * @throws Error with a one-line message
+   */
   check(): Promise<void>;
-  /** The object's bytes. @throws ObjectNotFound */
+  /** Reads the object's bytes. @throws ObjectNotFound */
   get(key: string, range?: ByteRange): Promise<Buffer>;
-  /** Stores the object whole, only if absent; `created` is false when it was there already. `overwrite` replaces it (whole, too). */
-  put(key: string, bytes: Uint8Array, options?: { overwrite?: boolean }): Promise<{ created: boolean }>;
+  /**
+   * Stores an object whole, only if absent. `created` is false when it existed already. The object is durable when this resolves.
+   * @param key a function returns the key from the CRC-32C of the bytes, once all of them have been read
+   */
+  put(
+    key: string | ((crc32c: number) => string),
+    body: Uint8Array | Pieces,
+    options?: PutOptions,
+  ): Promise<{ created: boolean }>;
   head(key: string): Promise<ObjectHead | undefined>;
-  /** Every object whose key starts with `prefix` (a plain string prefix), in key order. Unfinished uploads are not listed. */
+  /** Lists every object whose key starts with `prefix` (a plain string prefix), in key order. */
   list(prefix: string): AsyncIterable<Listed>;
-  /** Removes the object; absent is success. */
+  /** Removes the object. Succeeds when it is absent. */
   remove(key: string): Promise<void>;
-  openUpload(key: string, options: UploadOptions): Promise<Upload>;
-  /** Bytes that can still be stored, what unfinished uploads take up included; undefined where there is no telling. */
-  room(): Promise<number | undefined>;
+  /** Returns the bytes that can still be stored; undefined when the store has no limit. */
+  freeSpace(): Promise<number | undefined>;
 }
 
-/** An object of the store as others refer to it. */
+/** A reference to an object of the store, or to a large artifact in chunks (`large.ts`). */
 export interface Artifact {
+  /** Key of the object, or of the list of chunks when it is large. */
   key: string;
-  /** First byte within the object, where the artifact is a range of it; absent where it is the whole object. */
+  /** First byte within the object, when the artifact is a range of it; absent when it is the whole object. */
   offset?: number;
   /** Bytes. */
   size: number;
-  /** CRC-32C (Castagnoli), unsigned 32 bit. */
+  /** CRC-32C (Castagnoli), unsigned 32-bit. */
   crc32c: number;
 }
 
@@ -111,6 +92,48 @@ export class ObjectNotFound extends Error {
   }
 }
 
+/** Returns the object's bytes, or those of a range; undefined when there is no object. */
+export async function getIfThere(
+  store: Pick<ArtifactStore, 'get'>,
+  key: string,
+  range?: ByteRange,
+): Promise<Buffer | undefined> {
+  try {
+    return await store.get(key, range);
+  } catch (error) {
+    if (error instanceof ObjectNotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The bytes to be stored do not have the checksum that their source states. */
 export class ChecksumMismatch extends Error {
   override readonly name = 'ChecksumMismatch';
+  /** CRC-32C of the bytes that were received. */
+  readonly crc32c: number;
+  constructor(message: string, crc32c: number) {
+    super(message);
+    this.crc32c = crc32c;
+  }
+}
+
+/** An object differs from what was stored: it has other bytes, fewer bytes, or is missing. A second read gave the same result. */
+export class CorruptObject extends Error {
+  override readonly name = 'CorruptObject';
+  readonly key: string;
+  /** Other stages that must be rerun with the object's own stage: `stages/train/<key>`. */
+  readonly also: readonly string[];
+  readonly #store: ArtifactStore;
+
+  constructor(store: ArtifactStore, key: string, message: string, also: readonly string[] = []) {
+    super(message);
+    this.key = key;
+    this.also = also;
+    this.#store = store;
+  }
+
+  /** Returns the store. The field behind it is private, so that no log prints it. */
+  get store(): ArtifactStore {
+    return this.#store;
+  }
 }

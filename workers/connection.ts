@@ -1,6 +1,7 @@
-/** The Temporal service that workers and commands talk to: the standard TEMPORAL_* environment or temporal.toml. */
+/** Connection settings of the Temporal service for workers and commands, from the standard TEMPORAL_* variables or temporal.toml. */
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions, WorkerDeploymentOptions } from '@temporalio/worker';
+import { reasonOf } from '../lib/quote.ts';
 
 export interface TemporalService {
   connectionOptions: NativeConnectionOptions;
@@ -9,8 +10,9 @@ export interface TemporalService {
 }
 
 /**
- * @param env `RETINOPATHY_EMBEDDED=1` says that the address is the embedded server's, which no configuration file may overrule
- * @throws Error with one line for a person when a file of the configuration cannot be read
+ * Reads the connection settings of the Temporal service.
+ * @param env `RETINOPATHY_EMBEDDED=1`: the address is the embedded server's, and no configuration file overrides it
+ * @throws Error with a one-line message when a configuration file cannot be read
  */
 export function temporalService(env: NodeJS.ProcessEnv): TemporalService {
   const embedded = env.RETINOPATHY_EMBEDDED === '1';
@@ -25,29 +27,30 @@ export function temporalService(env: NodeJS.ProcessEnv): TemporalService {
       address: connectionOptions.address ?? 'localhost:7233',
     };
   } catch (error) {
-    // Below its first line, a message about a file that cannot be parsed shows the lines of the file, and a key may be among them.
-    const [reason] = (error as Error).message.split('\n');
-    throw new Error(`Expected the settings of Temporal (TEMPORAL_*, temporal.toml) to be usable, got: ${reason}`);
+    // Below its first line, the message about a file that cannot be parsed quotes that file. A key may be in it.
+    throw new Error(
+      `Expected the settings of Temporal (TEMPORAL_*, temporal.toml) to be usable, got: ${reasonOf(error)}`,
+    );
   }
 }
 
-/** For a service that cannot be reached. */
-export function unreachable({ address, namespace }: TemporalService, error: Error): Error {
-  // The SDK's own words hold those of several layers, of which the innermost is what a person needs.
+/** Creates the error for a service that cannot be reached. `proxy` is the one that was asked to connect to it. */
+export function unreachable({ address, namespace }: TemporalService, error: Error, proxy?: string): Error {
+  // The SDK's message nests those of several layers. The innermost is the useful one.
   const inner = [...error.message.matchAll(/(?:message: "|invalid peer certificate: )([^"()]+)/g)].at(-1)?.[1];
   return new Error(
-    `Expected a Temporal service at ${address} (namespace ${namespace}), got: ${inner ?? error.message.split('\n')[0]}`,
+    `Expected a Temporal service at ${address} (namespace ${namespace})${proxy ? ` by the proxy ${proxy}` : ''}, got: ${reasonOf(inner ?? error)}`,
   );
 }
 
 /**
- * Worker Versioning, under the names that Temporal's worker controller gives to workers; off without them. Runs go over to a new
- * version of the workflows, whose code replays what older ones have begun.
- * @throws Error with one line for a person when only one of the two is set
+ * Returns the options of Worker Versioning, named as Temporal's worker controller names them; undefined when they are not set.
+ * Runs move to a new version of the workflows, whose code replays histories that older versions started.
+ * @throws Error with a one-line message when only one of the two variables is set
  */
 export function deploymentOf(env: NodeJS.ProcessEnv): WorkerDeploymentOptions | undefined {
   const { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId } = env;
-  // Workers of `npm start` are always of one version.
+  // All workers of `npm start` have the same version.
   if (env.RETINOPATHY_EMBEDDED === '1' || (!deploymentName && !buildId)) return undefined;
   if (deploymentName && buildId)
     return {

@@ -1,20 +1,20 @@
-/** Answers whether a worker works, for whoever watches over it: an orchestrator's health check, a person with curl. */
+/** Health endpoint of a worker, for an orchestrator's health check or a person with curl. */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import type { NativeConnection, Worker } from '@temporalio/worker';
+import { quote, reasonOf } from '../lib/quote.ts';
 import type { ArtifactStore } from '../storage/store.ts';
-import { formatAddress, parseListenAddress } from './listen-address.ts';
 
 const PATIENCE_MS = 5_000;
-/** The store is tried by writing: not at every question. What is wrong may be over sooner. */
+/** Lifetimes of a store check. The check writes, so not every request runs one. A fault may pass sooner. */
 const REMEMBERED_MS = { well: 60_000, wrong: 5_000 };
 
-/** What must work for the worker to work. */
+/** Dependencies of a healthy worker. */
 export interface Watched {
   /** Filled while the worker starts. */
   workers: readonly Pick<Worker, 'getState'>[];
   connection: Pick<NativeConnection, 'workflowService'>;
-  /** Absent where the worker needs none. */
+  /** Absent where the worker needs no store. */
   store?: Pick<ArtifactStore, 'check'>;
 }
 
@@ -25,11 +25,11 @@ export interface Health {
 }
 
 /**
- * `GET /live`: 200 as long as no worker of the process has failed; who gets something else, or nothing, should start it again.
- * `GET /ready` (and `/health`): 200 while all of them poll and Temporal and the store answer, else 503. The body is one line: what
- * is wrong.
+ * Serves the health of a worker. The body is one line that says what is wrong.
+ * `GET /live`: 200 while no worker of the process has failed. Any other answer, or none, means that the process needs a restart.
+ * `GET /ready` (and `/health`): 200 while all workers poll and Temporal and the store answer, else 503.
  * @param address `PORT` (on loopback) or `IP:PORT`
- * @throws Error with one line for a person when it is none, or cannot be had
+ * @throws Error with a one-line message when the address is invalid or not available
  */
 export async function serveHealth(address: string, watched: Watched): Promise<Health> {
   const { host, port } = parseListenAddress('RETINOPATHY_HEALTH', address);
@@ -51,7 +51,7 @@ export async function serveHealth(address: string, watched: Watched): Promise<He
     );
     server.listen(port, host, resolve);
   });
-  // Who asks must not keep the worker from ending.
+  // Open connections must not keep the worker from ending.
   server.unref();
   return {
     url: `http://${formatAddress({ host, port: (server.address() as AddressInfo).port })}`,
@@ -78,7 +78,7 @@ async function notReady(
   return faults.filter(fault => fault !== undefined).join('; ') || undefined;
 }
 
-/** What is wrong with whom, in one line; undefined where it answers in time. */
+/** Returns one line about a dependency that fails, or gives no answer in time; undefined where it answers. */
 async function faultOf(who: string, answer: Promise<unknown> | undefined): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -88,13 +88,13 @@ async function faultOf(who: string, answer: Promise<unknown> | undefined): Promi
     await Promise.race([answer, late]);
     return undefined;
   } catch (error) {
-    return `Expected ${who} to answer, got: ${(error as Error).message.split('\n')[0]}`;
+    return `Expected ${who} to answer, got: ${reasonOf(error)}`;
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Asks again when the last answer is too old; everybody who asks meanwhile waits for the same one. */
+/** Asks again when the last answer is too old. Callers that ask meanwhile share one answer. */
 function remembered(ask: () => Promise<string | undefined>): () => Promise<string | undefined> {
   let latest: Promise<string | undefined> | undefined;
   let until = Number.POSITIVE_INFINITY;
@@ -107,4 +107,29 @@ function remembered(ask: () => Promise<string | undefined>): () => Promise<strin
     });
     return latest;
   };
+}
+
+export interface ListenAddress {
+  /** An IP address, without brackets. */
+  host: string;
+  port: number;
+}
+
+/**
+ * Parses an address to listen at.
+ * @param name name of the setting, for the error message
+ * @param text `8080` (on loopback), `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080`
+ * @throws Error with a one-line message
+ */
+export function parseListenAddress(name: string, text: string): ListenAddress {
+  const [, named = '127.0.0.1', digits = ''] = /^(?:(.+):)?(\d{1,5})$/.exec(text.trim()) ?? [];
+  const host = named === 'localhost' ? '127.0.0.1' : named.replace(/^\[(.*)\]$/, '$1');
+  const port = Number(digits);
+  if (digits !== '' && port <= 65_535 && isIP(host)) return { host, port };
+  throw new Error(`Expected ${name} to be PORT or IP:PORT, such as 127.0.0.1:8080, got \`${quote(text)}\``);
+}
+
+/** Formats an address, with IPv6 in brackets. */
+export function formatAddress({ host, port }: ListenAddress): string {
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }

@@ -1,39 +1,38 @@
-/** One worker process: connects, registers what its role does, runs until it is told to stop. */
+/** One worker process: connects, registers the activities or workflows of its role, and runs until it is asked to stop. */
 import { hostname } from 'node:os';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { wantsSearchAttributes } from '../activities/run/searchable.ts';
-import type { ActivityServices } from '../activities/services.ts';
-import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
-import { measureBacklog } from './backlog.ts';
+import type { ActivityServices } from '../activities/dependencies.ts';
+import { createDownloadActivities } from '../activities/download/index.ts';
+import { wantsSearchAttributes } from '../activities/run/index.ts';
+import { createTrainingActivities } from '../activities/training/index.ts';
+import { quote } from '../lib/quote.ts';
+import { DOWNLOAD_TASK_QUEUE, GPU_TASK_QUEUE, TASK_QUEUE } from '../workflows/ids.ts';
 import { deploymentOf, type TemporalService, temporalService, unreachable } from './connection.ts';
-import { cpuActivities, transferActivities } from './cpu.ts';
-import { Departure } from './departure.ts';
-import { FailurePolicy } from './failure-policy.ts';
-import { gpuActivities, gpuSlots } from './gpu.ts';
+import { cpuActivities } from './cpu-activities.ts';
+import { gpuSlots, slotsOf } from './gpu-slots.ts';
+import { exitWhenIdle, GracefulShutdown, parseIdleTime } from './graceful-shutdown.ts';
 import { serveHealth } from './health.ts';
-import { leaveWhenIdle, parseIdleTime } from './idle.ts';
-import { createLogger } from './logger.ts';
+import { failurePolicy, retryNotice } from './retry-limit-interceptor.ts';
 import { READY_LINE, type Role } from './roles.ts';
 import { needSearchAttributes } from './search-attributes.ts';
 import { openServices } from './services.ts';
-import { slotsOf } from './slots.ts';
 import { watchesSpot, watchSpotNotices } from './spot-notice.ts';
-import { installRuntime, measureDisks, measured } from './telemetry.ts';
-import { workflowCode } from './workflow-code.ts';
+import { createLogger, installRuntime, measureBacklog, measureDisks, measured } from './telemetry.ts';
+import { workflowCode } from './workflow-bundle.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** Longer than any activity runs: Departure says when one must be given back. */
+/** Longer than any activity runs, because GracefulShutdown decides when to stop one. */
 const NEVER = '30 days';
-/** Five parts and the labels, and some more where an archive has seven. */
+/** Five parts and the labels, and two more for an archive of seven parts. */
 const TRANSFERS = 8;
 
 /**
- * Runs a worker until SIGTERM or SIGINT, or until its machine is about to be taken away, or nothing is to do for long.
- * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the graphics cards of a gpu worker, else
- *   the cores), RETINOPATHY_GPUS, RETINOPATHY_EXIT_WHEN_IDLE (never), RETINOPATHY_METRICS and RETINOPATHY_HEALTH (where it listens for
- *   those who watch it; nowhere), RETINOPATHY_WORKFLOW_BUNDLE (the workflows' code; bundled at the start),
- *   RETINOPATHY_SEARCH_ATTRIBUTES (1: runs set some), AWS_EC2_METADATA_SERVICE_ENDPOINT
- * @throws Error with one line for a person when the service or the store cannot be reached, or a setting is wrong
+ * Runs a worker until a SIGTERM, SIGINT or SIGHUP, a Spot notice, or too long an idle time.
+ * @param env TEMPORAL_*, RETINOPATHY_STORE, RETINOPATHY_SLOTS (activities at once; default: the GPUs of a gpu worker, else the
+ *   cores), RETINOPATHY_GPUS, RETINOPATHY_EXIT_WHEN_IDLE (default: never), RETINOPATHY_METRICS and RETINOPATHY_HEALTH (addresses to
+ *   listen at; default: none), RETINOPATHY_WORKFLOW_BUNDLE (the workflows' code; default: bundled at the start),
+ *   RETINOPATHY_SEARCH_ATTRIBUTES (1: runs set search attributes), AWS_EC2_METADATA_SERVICE_ENDPOINT
+ * @throws Error with a one-line message when the service or the store cannot be reached, or a setting is invalid
  */
 export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<void> {
   const log = createLogger(role, env);
@@ -44,22 +43,22 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
   const searchable = wantsSearchAttributes(env);
   const connection = await connectTo(service);
   const workers: Worker[] = [];
-  const departure = new Departure(log, () => {
+  const shutdown = new GracefulShutdown(log, () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   });
-  const stops: (() => void)[] = [() => departure.close()];
+  const stops: (() => void)[] = [() => shutdown.close()];
   try {
     if (searchable) await needSearchAttributes(connection, service.namespace);
     const services = role === 'workflow' ? undefined : await openServices(role, log, env);
     try {
-      // Those of `npm start` are watched by it.
+      // `npm start` watches its own workers.
       const asked = env.RETINOPATHY_EMBEDDED === '1' ? undefined : env.RETINOPATHY_HEALTH;
       const health = asked
         ? await serveHealth(asked, { workers, connection, ...(services && { store: services.store }) })
         : undefined;
       stops.push(() => health?.close());
       const slots = role === 'gpu' && services ? await gpuSlots(services, log, env) : slotsOf(env);
-      for (const options of await workerOptions(role, env, slots, services, departure)) {
+      for (const options of await workerOptions(role, env, slots, services, shutdown)) {
         workers.push(
           await Worker.create({
             connection,
@@ -71,34 +70,30 @@ export async function runWorker(role: Role, env: NodeJS.ProcessEnv): Promise<voi
           }),
         );
       }
+      // Installed before the worker reports that it polls. A second signal of the same kind ends the process at once.
+      for (const signal of SIGNALS) process.once(signal, () => shutdown.begin({ why: signal, by: 0 }));
       const stopped = Promise.all(workers.map(worker => worker.run()));
-      // Only a worker that runs can be told to stop.
-      if (services && watchesSpot(env)) {
-        const watch = watchSpotNotices(env, log, reason => departure.leave(reason));
-        stops.push(() => watch.stop());
-      }
-      // A second signal of a kind ends the process at once.
-      for (const signal of SIGNALS)
-        process.once(signal, () => departure.leave({ why: signal, word: 'WORKER_SHUTDOWN', by: 0 }));
+      // Only a running worker can be shut down.
+      if (services && watchesSpot(env)) stops.push(watchSpotNotices(env, log, reason => shutdown.begin(reason)));
       if (metrics !== undefined)
         stops.push(services ? measureDisks(services) : measureBacklog(connection, service.namespace, log));
-      if (idleLimit !== undefined) stops.push(leaveWhenIdle(departure, idleLimit));
+      if (idleLimit !== undefined) stops.push(exitWhenIdle(shutdown, idleLimit));
       process.stdout.write(`${READY_LINE}\n`);
       const { address } = service;
       log.info({ address, store: services?.store.url, health: health?.url, metrics }, 'worker started');
-      await Promise.race([stopped, departure.overdue]);
+      await Promise.race([stopped, shutdown.overdue]);
       log.info('worker ended');
     } finally {
       await services?.close();
     }
   } finally {
     for (const stop of stops) stop();
-    // An activity that does not end keeps its worker, and a worker its connection: the process must be ended then.
+    // An activity that does not end keeps its worker open, and a worker its connection. The caller must then end the process.
     if (workers.every(worker => ['STOPPED', 'FAILED'].includes(worker.getState()))) await connection.close();
   }
 }
 
-/** @throws Error with one line for a person when the service cannot be reached, or knows no such namespace */
+/** Connects to the service. @throws Error with a one-line message when it cannot be reached or has no such namespace */
 async function connectTo(service: TemporalService): Promise<NativeConnection> {
   let connection: NativeConnection | undefined;
   try {
@@ -111,20 +106,20 @@ async function connectTo(service: TemporalService): Promise<NativeConnection> {
   }
 }
 
-/** A worker for each queue that the role polls. */
+/** Returns the options of one worker for each queue that the role polls. */
 async function workerOptions(
   role: Role,
   env: NodeJS.ProcessEnv,
   slots: number,
   services: ActivityServices | undefined,
-  departure: Departure,
+  shutdown: GracefulShutdown,
 ): Promise<Omit<WorkerOptions, 'connection'>[]> {
   // Each cached workflow costs memory outside the V8 heap.
   if (!services) return [{ taskQueue: TASK_QUEUE, ...(await workflowCode(env)), maxCachedWorkflows: 20 }];
-  if (role === 'gpu') return [activityWorker(GPU_TASK_QUEUE, gpuActivities(services), slots, departure)];
+  if (role === 'gpu') return [activityWorker(GPU_TASK_QUEUE, createTrainingActivities(services), slots, shutdown)];
   return [
-    activityWorker(TASK_QUEUE, cpuActivities(services), slots, departure),
-    activityWorker(DOWNLOAD_TASK_QUEUE, transferActivities(services), TRANSFERS, departure),
+    activityWorker(TASK_QUEUE, cpuActivities(services), slots, shutdown),
+    activityWorker(DOWNLOAD_TASK_QUEUE, createDownloadActivities(services), TRANSFERS, shutdown),
   ];
 }
 
@@ -132,7 +127,7 @@ function activityWorker(
   taskQueue: string,
   activities: object,
   slots: number,
-  departure: Departure,
+  shutdown: GracefulShutdown,
 ): Omit<WorkerOptions, 'connection'> {
   return {
     taskQueue,
@@ -143,21 +138,22 @@ function activityWorker(
     interceptors: {
       activity: [
         context => ({ inbound: measured(context) }),
-        context => ({ inbound: departure.running.interceptor(context) }),
-        context => ({ inbound: new FailurePolicy(context) }),
+        context => ({ inbound: shutdown.interceptor(context) }),
+        context => ({ inbound: retryNotice(context) }),
+        context => ({ inbound: failurePolicy(context) }),
       ],
     },
   };
 }
 
-/** @returns ms; undefined where the worker stays. @throws Error with one line for a person */
+/** Returns the idle limit in ms; undefined for a worker that stays. @throws Error with a one-line message */
 function idleLimitOf(role: Role, env: NodeJS.ProcessEnv): number | undefined {
   const text = env.RETINOPATHY_EXIT_WHEN_IDLE;
-  // Those of `npm start` end with it.
+  // Workers of `npm start` end with it.
   if (!text || env.RETINOPATHY_EMBEDDED === '1') return undefined;
   if (role === 'workflow')
     throw new Error(
-      `Expected no --exit-when-idle (RETINOPATHY_EXIT_WHEN_IDLE) for a worker of workflows, got \`${text}\`: it must stay while a run lasts`,
+      `Expected no --exit-when-idle (RETINOPATHY_EXIT_WHEN_IDLE) for a worker of workflows, got \`${quote(text)}\`: it must stay while a run lasts`,
     );
   return parseIdleTime(text);
 }

@@ -1,14 +1,15 @@
-/** Sees to it that the search attributes are there before a run sets them. */
+/** Search attributes that the namespace must have before a run sets them. */
 import type { NativeConnection } from '@temporalio/worker';
+import { reasonOf } from '../lib/quote.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/search-attributes.ts';
 
-/** `INDEXED_VALUE_TYPE_…` of the service's interface. */
+/** `INDEXED_VALUE_TYPE_…` of the service's API. */
 const TYPES = { KEYWORD: 2, DOUBLE: 4 } as const;
 type Operator = Pick<NativeConnection, 'operatorService'>;
 
 /**
- * Sees to it that the namespace has the search attributes of the runs, with their types; adds what is missing.
- * @throws Error with one line for a person, with what to do, when one is of another type, or missing and cannot be added
+ * Adds to the namespace the search attributes of the runs that it lacks, and checks the types of the others.
+ * @throws Error with a one-line message that says what to do, when one has another type or cannot be added
  */
 export async function needSearchAttributes({ operatorService }: Operator, namespace: string): Promise<void> {
   const there = async () => (await operatorService.listSearchAttributes({ namespace })).customAttributes ?? {};
@@ -35,7 +36,7 @@ export async function needSearchAttributes({ operatorService }: Operator, namesp
     if (missing.every(({ name }) => now[name])) return;
     const all = missing.map(({ name, word }) => `--name ${name} --type ${titled(word)}`).join(' ');
     throw new Error(
-      `Expected namespace ${namespace} to take the search attributes of RETINOPATHY_SEARCH_ATTRIBUTES, got: ${(error as Error).message.split('\n')[0]}. Add them by \`temporal operator search-attribute create ${all}\`, in Temporal Cloud on the page of the namespace`,
+      `Expected namespace ${namespace} to take the search attributes of RETINOPATHY_SEARCH_ATTRIBUTES, got: ${reasonOf(error)}. Add them by \`temporal operator search-attribute create ${all}\`, in Temporal Cloud on the page of the namespace`,
     );
   }
 }

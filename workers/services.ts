@@ -1,38 +1,44 @@
-/** Puts together what the activities of a worker get. */
+/** Creates the dependencies of a worker's activities. */
 import type { Logger } from 'pino';
-import { failureKind, finalFailure } from '../activities/failures.ts';
-import type { ActivityServices, Caffe, GraphicsCard } from '../activities/services.ts';
-import { lacksCuda } from '../activities/training/trial.ts';
-import { findCaffe } from '../bootstrap/caffe.ts';
-import { MissingToolError } from '../bootstrap/missing-tool.ts';
-import { serveEyes } from '../demo/serve-eyes.ts';
+import { lacksCuda } from '../activities/caffe/smoke-test.ts';
+import type { ActivityServices, GraphicsCard } from '../activities/dependencies.ts';
+import { failureKind, finalWhere } from '../activities/failures.ts';
+import { removeLeftContainers } from '../lib/process/container.ts';
+import { findCaffe } from '../lib/tools/caffe.ts';
+import type { Caffe } from '../lib/tools/caffe-command.ts';
+import { MissingToolError } from '../lib/tools/missing-tool.ts';
+import { storeId } from '../storage/identity.ts';
 import { openStore } from '../storage/open.ts';
-import { removeLeftContainers } from '../system/container.ts';
-import { findCards } from './graphics-cards.ts';
-import { openScratch } from './scratch.ts';
+import { serveEyes } from '../synthetic/kaggle/serve-stored.ts';
+import { findCards } from './gpus.ts';
+import { openScratch } from './temp-dir.ts';
 
 export interface WorkerServices extends ActivityServices {
-  /** Stops what was started and removes the temporary files. */
+  /** Stops the servers that were started and removes the temporary files. */
   close(): Promise<void>;
 }
 
 /**
+ * Opens the store and the temporary folders, and prepares the other dependencies for their first use.
  * @param env `RETINOPATHY_STORE` names the store
- * @throws Error with one line for a person when the store is not named or cannot be opened
+ * @throws Error with a one-line message when the store is not named or cannot be opened
  */
 export async function openServices(role: string, log: Logger, env: NodeJS.ProcessEnv): Promise<WorkerServices> {
   const url = env.RETINOPATHY_STORE;
   if (!url)
     throw new Error('Expected RETINOPATHY_STORE to name the store (file:DIR or s3://bucket/prefix), got nothing');
   const store = await openStore(url);
-  await store.check().catch(error => {
-    // What passes by itself must not end the worker: its activities wait for it as well.
-    if (failureKind(error) !== 'passing') throw unwritable(url, error);
+  const checked = async () => {
+    await store.check();
+    // The id distinguishes this store from another one, and from a folder that is not a store.
+    await storeId(store);
+  };
+  await checked().catch(error => {
+    // A transient failure must not end the worker, as its activities also wait until it passes.
+    if (failureKind(error) !== 'passing') throw error;
     log.warn(error.message);
   });
   const folders = await openScratch(role, env);
-  let caffe: Promise<Caffe> | undefined;
-  let cards: Promise<readonly GraphicsCard[]> | undefined;
   const servers = new Map<string, ReturnType<typeof serveEyes>>();
 
   async function provideCaffe(): Promise<Caffe> {
@@ -44,12 +50,12 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
 
   async function provideCards(): Promise<readonly GraphicsCard[]> {
     const found = await findCards(env).catch(error => {
-      // On its own a GPU worker is there for its cards; `npm start` and whoever only builds databases can do without.
+      // A standalone GPU worker exists for its GPUs. `npm start` and workers that only build databases work without them.
       if (role === 'gpu' && env.RETINOPATHY_EMBEDDED !== '1') throw error;
       log.warn(error.message);
       return [];
     });
-    // Whoever names cards means them: that Caffe cannot use them is said when it is tried.
+    // GPUs that the setting names are kept: the smoke test reports a Caffe that cannot use them.
     if (found.length === 0 || env.RETINOPATHY_GPUS || !(await lacksCuda(services))) return found;
     const { version } = await services.caffe();
     log.warn(`Training on the CPU beside ${found.length} graphics cards: ${version} was built without CUDA, set CAFFE`);
@@ -62,23 +68,9 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
     env,
     scratch: folders.scratch,
     cache: folders.cache,
-    caffe() {
-      caffe ??= provideCaffe().catch(error => {
-        throw error instanceof MissingToolError ? finalFailure('BadInput', error.message) : error;
-      });
-      // A failure is not kept: somebody may supply Caffe while the worker runs.
-      caffe.catch(() => {
-        caffe = undefined;
-      });
-      return caffe;
-    },
-    cards() {
-      cards ??= provideCards();
-      cards.catch(() => {
-        cards = undefined;
-      });
-      return cards;
-    },
+    // The user may install Caffe while the worker runs.
+    caffe: kept(() => finalWhere(MissingToolError, 'BadInput', provideCaffe)),
+    cards: kept(provideCards),
     async syntheticUrl(prefix) {
       let server = servers.get(prefix);
       if (!server) {
@@ -97,8 +89,14 @@ export async function openServices(role: string, log: Logger, env: NodeJS.Proces
   return services;
 }
 
-/** What the system itself has refused comes without the words that S3's refusals have. */
-function unwritable(url: string, error: NodeJS.ErrnoException): Error {
-  if (error.syscall === undefined) return error;
-  return new Error(`Expected the store ${url} to be a folder that can be written, got ${error.code}`);
+/** Does the work at the first call and caches the result. A failure is not cached. */
+function kept<Result>(work: () => Promise<Result>): () => Promise<Result> {
+  let result: Promise<Result> | undefined;
+  return () => {
+    result ??= work();
+    result.catch(() => {
+      result = undefined;
+    });
+    return result;
+  };
 }

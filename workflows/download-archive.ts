@@ -1,21 +1,21 @@
-/** Stage 1: the parts of the archive and the labels, from their source into the store. */
-import type { DownloadedPart, ListedFile } from '../activities/download/types.ts';
+/** Stage 1: copies the parts of the archive and the labels from their source into the store. */
+import type { ListedFile } from '../activities/download/types.ts';
 import type { Artifact } from '../storage/store.ts';
-import { LABELS, SAMPLE } from './names.ts';
-import { pool } from './pool.ts';
-import { downloadActivities, eyeActivities } from './proxies.ts';
-import { RECIPES } from './recipes.ts';
+import { downloadActivities, eyeActivities } from './activities.ts';
+import { LABELS, SAMPLE } from './ids.ts';
+import { pool } from './map-concurrently.ts';
 import { asStage, listenToSteering, type StageResult, tellStage } from './stage.ts';
-import { locate, type StageArgs } from './standalone.ts';
+import { locate, type StageArgs } from './stage-input.ts';
 
-/** All parts at once, as the 2015 job did; a seven-part archive still is polite to its server. */
+/** Enough for all five parts at once, as in the 2015 job, and for a seven-part archive; still a modest load for the server. */
 const PARTS_AT_ONCE = 8;
 
 export async function downloadArchive(args: StageArgs = {}): Promise<StageResult> {
   const { run, input } = await locate(args, 'download');
   const { mayGoOn } = listenToSteering();
   const { source, archive } = input;
-  // Absent where there is none, so that the keys of what was downloaded before stay.
+  const { name } = archive;
+  // Omitted when not set, so that the keys of earlier downloads stay valid.
   const sample = archive.sample === undefined ? {} : { sample: archive.sample };
 
   let synthetic: string | null = null;
@@ -23,15 +23,8 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
     await tellStage('download', { reason: 'drawing the made-up eyes' });
     const drawn = await asStage(
       {
-        run,
-        name: 'synthetic',
-        stage: 'synthetic',
-        recipe: RECIPES.synthetic,
-        inputs: {},
-        parameters: {
-          ...{ synthetic: input.synthetic, name: archive.name, parts: archive.parts, labels: archive.labels },
-          ...sample,
-        },
+        ...{ run, stage: 'synthetic', inputs: {} },
+        parameters: { synthetic: input.synthetic, name, parts: archive.parts, labels: archive.labels, ...sample },
       },
       ({ prefix }) =>
         eyeActivities.drawEyes.executeWithOptions(
@@ -50,9 +43,7 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
   return asStage(
     {
       run,
-      name: 'download',
       stage: 'download',
-      recipe: RECIPES.download,
       inputs: { listing: listed.fingerprint },
       parameters: { archive: archive.name, parts: archive.parts, labels: archive.labels, ...sample },
     },
@@ -87,21 +78,17 @@ export async function downloadArchive(args: StageArgs = {}): Promise<StageResult
         bytes: fetched.reduce((sum, part) => sum + part.size, 0),
         fetched: fetched.reduce((sum, part) => sum + part.fetched, 0),
       };
-      if (labels) {
-        outputs[LABELS] = { key: labels.key, size: labels.size, crc32c: labels.crc32c };
-        counts.labels = labels.rows;
-      }
-      if (named) {
-        outputs[SAMPLE] = { key: named.key, size: named.size, crc32c: named.crc32c };
-        counts.sampled = named.rows;
-      }
+      if (labels) outputs[LABELS] = artifact(labels);
+      if (labels) counts.labels = labels.rows;
+      if (named) outputs[SAMPLE] = artifact(named);
+      if (named) counts.sampled = named.rows;
       return { outputs, counts };
     },
   );
 }
 
-function artifact({ key, offset, size, crc32c }: DownloadedPart): Artifact {
-  return offset === 0 ? { key, size, crc32c } : { key, offset, size, crc32c };
+function artifact({ key, offset = 0, size, crc32c }: Artifact): Artifact {
+  return { key, ...(offset > 0 && { offset }), size, crc32c };
 }
 
 function gigabytes(bytes: number): string {

@@ -1,5 +1,4 @@
-/** Every workflow a worker registers. */
-export { dealTurns } from './deal-turns.ts';
+/** All workflows that a worker registers. */
 export { downloadArchive } from './download-archive.ts';
 export { labelSplits } from './label-splits.ts';
 export { prepareImages } from './prepare-images.ts';

@@ -1,17 +1,16 @@
-/** Stage 3: folds by patient, the lists of the four splits, and one set of databases for all of them. */
-import { ApplicationFailure, patched } from '@temporalio/workflow';
+/** Stage 3: assigns folds by patient, and writes the lists of the four splits and one set of databases for all of them. */
+import { ApplicationFailure } from '@temporalio/workflow';
 import type { BuiltDatabase, SummedPictures } from '../activities/labels/types.ts';
-import { recordsPerIteration } from '../config/iteration.ts';
+import { recordsPerIteration } from '../config/training.ts';
 import type { Artifact } from '../storage/store.ts';
-import { pool } from './pool.ts';
+import { labelActivities, runActivities } from './activities.ts';
+import { pool } from './map-concurrently.ts';
 import { archiveOf } from './prepare-images.ts';
-import { labelActivities, runActivities } from './proxies.ts';
-import { RECIPES } from './recipes.ts';
 import { asStage, listenToSteering, type StageResult, tellStage } from './stage.ts';
-import { locate, required, type StageArgs } from './standalone.ts';
+import { locate, required, type StageArgs } from './stage-input.ts';
 
 const AT_ONCE = 32;
-/** Seconds of work: decoding takes a millisecond or two each. */
+/** Amounts to seconds of work: decoding takes a millisecond or two an eye. */
 const EYES_A_SUM = 4096;
 
 export async function labelSplits(args: StageArgs = {}): Promise<StageResult> {
@@ -32,9 +31,7 @@ export async function labelSplits(args: StageArgs = {}): Promise<StageResult> {
   return asStage(
     {
       run,
-      name: 'label',
       stage: 'label',
-      recipe: RECIPES.label,
       inputs: { prepare: prepareKey, labels: `${labels.crc32c}/${labels.size}` },
       parameters: {
         folds,
@@ -45,8 +42,6 @@ export async function labelSplits(args: StageArgs = {}): Promise<StageResult> {
       },
     },
     async ({ prefix, reason }) => {
-      // Before the folds: a run of an older release that has dealt them already ends as it began.
-      const meanApart = patched('mean-from-shards');
       const assigned = await labelActivities.assignFolds.executeWithOptions({ summary: `folds by ${folds.unit}` }, [
         { prefix, prepare, labels, folds, images, training },
       ]);
@@ -60,11 +55,11 @@ export async function labelSplits(args: StageArgs = {}): Promise<StageResult> {
       const build = async (n: number) => {
         const name = assigned.databases[n]!;
         databases[n] = await labelActivities.buildDatabase.executeWithOptions({ summary: `database ${name}` }, [
-          { prefix, prepare, plan, name, images, training, ...(meanApart && { mean: false }) },
+          { prefix, prepare, plan, name, training },
         ]);
         await tellStage('label', { done: ++done });
       };
-      const parts = meanApart ? Math.ceil(assigned.counts.train.eyes / EYES_A_SUM) : 0;
+      const parts = Math.ceil(assigned.counts.train.eyes / EYES_A_SUM);
       const sum = async (part: number) => {
         const summary = `mean picture, part ${part + 1} of ${parts}`;
         sums[part] = await labelActivities.sumPictures.executeWithOptions({ summary }, [
@@ -75,9 +70,9 @@ export async function labelSplits(args: StageArgs = {}): Promise<StageResult> {
         await mayGoOn();
         await (n < of ? build(n) : sum(n - of));
       });
-      const mean = meanApart
-        ? await labelActivities.averageSums.executeWithOptions({ summary: 'mean picture' }, [{ prefix, sums }])
-        : await labelActivities.averageMeans.executeWithOptions({ summary: 'mean picture' }, [{ prefix, databases }]);
+      const mean = await labelActivities.averageSums.executeWithOptions({ summary: 'mean picture' }, [
+        { prefix, sums },
+      ]);
 
       const outputs: Record<string, Artifact> = {
         'folds.csv': assigned.folds,

@@ -1,35 +1,33 @@
-/** Has the page of a running run written anew as it goes on. Nothing waits for it, and nothing fails by it. */
-import { CancellationScope, log } from '@temporalio/workflow';
-import type { ProgressPageArgs } from '../activities/progress-page/types.ts';
-import { thinned } from './curve.ts';
+/** Rewrites the report of a running run as it changes. The run does not wait for it, and its failure does not fail the run. */
+import { CancellationScope, condition, log } from '@temporalio/workflow';
+import type { RunProgress } from '../activities/report/types.ts';
+import type { EpochPoint } from '../activities/run/types.ts';
+import { pageActivities } from './activities.ts';
 import type { Progress } from './progress.ts';
-import { pageActivities } from './proxies.ts';
 
-/** Pages of a whole training at most: each is an activity in the history. */
+/** Upper limit of pages during the training stage: each page is an activity in the history. */
 const PAGES = 200;
-/** Points of a curve that a page gets. */
+/** Points of each curve on a page. */
 const POINTS = 100;
 
 export class ProgressPage {
   private readonly progress: () => Progress;
-  private wanted = false;
+  private readonly writing: Promise<void>;
+  private changed = false;
   private closed = false;
-  private writing: Promise<void> = Promise.resolve();
-  private idle = true;
   private epochs = 0;
 
   constructor(progress: () => Progress) {
     this.progress = progress;
+    this.writing = CancellationScope.nonCancellable(() => this.keepWriting());
   }
 
-  /** A stage has begun or ended, or the run was paused. While a page is being written, the next one waits; it is one for all that has changed. */
+  /** Requests a page after a stage has started or ended, or the run was paused. Changes during a write share the next page. */
   renew(): void {
-    if (this.closed) return;
-    this.wanted = true;
-    if (this.idle) this.writing = this.writeAll();
+    this.changed = true;
   }
 
-  /** An epoch of a split was judged. */
+  /** Requests a page after epochs were evaluated; skips the request if the last one was too few epochs ago for `PAGES`. */
   renewForEpoch(): void {
     const { splits, stages } = this.progress();
     const done = splits.reduce((sum, { epoch }) => sum + epoch, 0);
@@ -38,13 +36,13 @@ export class ProgressPage {
     this.renew();
   }
 
-  /** No page after this one: the report is about to take its place. */
+  /** Stops the writing of pages and waits for the current one, so that none overwrites the report. */
   async close(): Promise<void> {
     this.closed = true;
     await this.writing;
   }
 
-  /** The last page, of a run that ends without a report. */
+  /** Writes the last page of a run that ends without a report. */
   async end(state: 'finished' | 'failed', why: string | null): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       await this.close();
@@ -52,19 +50,21 @@ export class ProgressPage {
     });
   }
 
-  private async writeAll(): Promise<void> {
-    this.idle = false;
-    while (this.wanted && !this.closed) {
-      this.wanted = false;
+  private async keepWriting(): Promise<void> {
+    for (;;) {
+      await condition(() => this.changed || this.closed);
+      if (this.closed) return;
+      this.changed = false;
       await this.write(this.progress().state === 'paused' ? 'paused' : 'running', null);
     }
-    this.idle = true;
   }
 
-  private async write(state: ProgressPageArgs['state'], why: string | null): Promise<void> {
+  private async write(state: RunProgress['state'], why: string | null): Promise<void> {
+    const { run, stages, splits } = this.progress();
+    const shown = splits.map(split => ({ ...split, curve: downsample(split.curve, POINTS) }));
     try {
       await pageActivities.writeProgressPage.executeWithOptions({ summary: 'report.html so far' }, [
-        { ...pageOf(this.progress()), state, why },
+        { run, progress: { state, why, stages, splits: shown } },
       ]);
     } catch (error) {
       log.warn('The page of the running run was not written', { error: String(error) });
@@ -72,18 +72,14 @@ export class ProgressPage {
   }
 }
 
-function pageOf({ run, source, stages, splits }: Progress): Omit<ProgressPageArgs, 'state' | 'why'> {
-  return {
-    run,
-    source,
-    stages: Object.entries(stages).map(([name, { startedAt, endedAt, ...stage }]) => ({
-      ...{ name, ...stage },
-      seconds: startedAt === null || endedAt === null ? null : (endedAt - startedAt) / 1000,
-    })),
-    splits: splits.map(({ k, epoch, epochs, loss, auc, bestAuc, bestEpoch, lost, curve = [] }) => ({
-      ...{ k, epoch, epochs, loss, auc, bestAuc, bestEpoch },
-      attemptsLost: lost.attempts,
-      curve: thinned(curve, POINTS),
-    })),
-  };
+/** Returns the curve with new points added, in order of their epochs; a new point replaces an earlier one of its epoch. */
+export function mergeCurve(curve: readonly EpochPoint[], added: readonly EpochPoint[]): EpochPoint[] {
+  const byEpoch = new Map([...curve, ...added].map(point => [point.epoch, point]));
+  return [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch);
+}
+
+/** Keeps at most `most` points, the last one among them. */
+export function downsample(curve: readonly EpochPoint[], most: number): EpochPoint[] {
+  const every = Math.ceil(curve.length / most);
+  return curve.filter((_, i) => (curve.length - 1 - i) % every === 0);
 }

@@ -1,45 +1,9 @@
-/** What the `progress` query answers, and how it is written into the Web UI's details. */
-import type { EpochPoint } from '../activities/progress-page/types.ts';
-import type { LostWork } from '../activities/training/types.ts';
+/** Answer of the `progress` query, and its Markdown for the details in the Web UI. */
+import type { LostWork, SplitProgress, StageProgress } from '../activities/run/types.ts';
 import type { Stage } from '../config/input.ts';
-import { splitLabel } from './names.ts';
+import { splitLabel } from './ids.ts';
 
-export type StageState = 'waiting' | 'running' | 'done' | 'reused' | 'skipped';
-
-export interface StageProgress {
-  state: StageState;
-  /** Units finished, of all: parts, shards, databases, epochs over all splits, 1. */
-  done: number;
-  of: number;
-  unit: string;
-  /** Milliseconds since the epoch. */
-  startedAt: number | null;
-  endedAt: number | null;
-  /** Why it is made or reused. */
-  reason: string;
-  /** Figures for people: pictures, bytes, quarantined … */
-  counts: Record<string, number>;
-}
-
-export interface SplitProgress {
-  k: number;
-  name: string;
-  epoch: number;
-  epochs: number;
-  iteration: number;
-  iterations: number;
-  loss: number | null;
-  accuracy: number | null;
-  auc: number | null;
-  bestAuc: number | null;
-  bestEpoch: number | null;
-  segmentsTrained: number;
-  segmentsReused: number;
-  /** Attempts of segments whose work was done again, what they had done, and why. */
-  lost: LostWork;
-  /** What each epoch came to; a training tells its parent only of those that are new. Absent in what older releases tell. */
-  curve?: EpochPoint[];
-}
+export type { SplitProgress, StageProgress };
 
 export interface Progress {
   run: string;
@@ -47,26 +11,51 @@ export interface Progress {
   source: string;
   stages: Record<Stage, StageProgress>;
   splits: SplitProgress[];
-  /** What was asked of the run, when (milliseconds since the epoch), and what came of it: the plan then in force, or why it was refused. */
+  /** Requests to the run: name, time in milliseconds since the epoch, and the resulting plan or the reason for refusal. */
   steering: { asked: string; plan: string; at: number }[];
-  /** Where the input has a budget, as soon as the training begins. */
+  /** Activities of the running stage that fail repeatedly. */
+  retries: Retry[];
+  /** Present if the input has a budget. */
   budget?: BudgetProgress;
 }
+
+/** An activity that is being retried. */
+export interface Retry {
+  /** ID of the activity, unique in the whole run. */
+  id: string;
+  activity: string;
+  /** Minimum number of attempts that have failed since `since`, in milliseconds since the epoch. */
+  attempts: number;
+  since: number;
+  /** Reason of the latest failed attempt. */
+  reason: string;
+}
+
+/** A null reason means that the retries are over. */
+export type RetryMessage = Omit<Retry, 'reason'> & { reason: string | null };
 
 export interface BudgetProgress {
   currency: string;
   perGpuHour: number;
   limit: number;
-  /** By what the trainings have told: each does at least once an epoch. */
+  /** Sum over the trainings, each of which reports after every epoch. */
   spent: number;
-  /** Trainings whose next task would overspend, and what it would cost: they are paused by the budget, whatever the run's state. */
+  /** While the budget pauses the run: the unfinished trainings, each with the cost of its next epoch. */
   waiting: { name: string; cost: number }[];
 }
 
-/** What a child tells its parent; each message replaces what it said before. */
+/** Message from a child to its parent; it replaces earlier values of the same fields. */
 export type ProgressMessage =
   | { kind: 'stage'; stage: Stage; progress: Partial<StageProgress> }
-  | { kind: 'splits'; name: string; splits: SplitProgress[] };
+  | { kind: 'splits'; name: string; splits: SplitProgress[]; cost: TrainingCost };
+
+/** Cost in GPU seconds. */
+export interface TrainingCost {
+  /** Cost so far, including lost attempts; cached work costs nothing. */
+  spent: number;
+  /** Estimated cost of the next step: an epoch costs as much as the one before, scoring as much as evaluation. 0 at the end. */
+  next: number;
+}
 
 const UNITS: Record<Stage, string> = {
   download: 'parts',
@@ -77,27 +66,40 @@ const UNITS: Record<Stage, string> = {
 };
 
 export function initialProgress(run: string, stages: readonly Stage[]): Progress {
-  const waiting = (stage: Stage): StageProgress => ({
-    state: 'waiting',
-    done: 0,
-    of: 0,
-    unit: UNITS[stage],
-    startedAt: null,
-    endedAt: null,
-    reason: '',
-    counts: {},
-  });
   return {
     run,
     state: 'starting',
     source: '',
-    stages: Object.fromEntries(stages.map(stage => [stage, waiting(stage)])) as Record<Stage, StageProgress>,
+    stages: Object.fromEntries(stages.map(stage => [stage, waiting(UNITS[stage])])) as Record<Stage, StageProgress>,
     splits: [],
     steering: [],
+    retries: [],
   };
 }
 
-/** Iterations and losses of the four splits as a Markdown table. */
+function waiting(unit: string): StageProgress {
+  return {
+    ...{ state: 'waiting', done: 0, of: 0, unit },
+    ...{ startedAt: null, endedAt: null, reason: '', counts: {} },
+  };
+}
+
+/** Number of latest requests that a run remembers. */
+const STEERING_KEPT = 100;
+
+export function noteRequest(progress: Progress, asked: string, plan: string): void {
+  progress.steering = [...progress.steering, { asked, plan, at: Date.now() }].slice(-STEERING_KEPT);
+}
+
+/** Number of latest retries that are kept. */
+const RETRIES_KEPT = 10;
+
+export function noteRetry(progress: Progress, { reason, ...retry }: RetryMessage): void {
+  const others = progress.retries.filter(({ id }) => id !== retry.id);
+  progress.retries = (reason === null ? others : [...others, { ...retry, reason }]).slice(-RETRIES_KEPT);
+}
+
+/** Formats iterations, losses and metrics of the splits as a Markdown table. */
 export function splitsTable(splits: readonly SplitProgress[]): string {
   if (splits.length === 0) return '';
   const rows = splits.map(
@@ -111,32 +113,30 @@ export function splitsTable(splits: readonly SplitProgress[]): string {
   ].join('\n');
 }
 
-/** `3 (2 killed, 1 shut down), 48 iterations` */
-export function lostText({ attempts, iterations, reasons }: LostWork): string {
-  if (attempts === 0) return '0';
-  const by = Object.entries(reasons).map(([reason, n]) => `${n} ${reason}`);
-  return `${attempts}${by.length > 0 ? ` (${by.join(', ')})` : ''}, ${iterations} iterations`;
+/** Returns `3, 48 iterations` for 3 lost attempts. */
+export function lostText({ attempts, iterations }: LostWork): string {
+  return attempts === 0 ? '0' : `${attempts}, ${iterations} iterations`;
 }
 
-/** `0.84 of 1.00 EUR spent`, and who waits for more. */
+/** Returns `0.84 of 1.00 EUR spent`, and the trainings that wait for a higher limit. */
 export function budgetText({ currency, limit, spent, waiting }: BudgetProgress): string {
   const money = (n: number) => n.toFixed(n < 1 && n > 0 ? 4 : 2);
   const text = `${money(spent)} of ${money(limit)} ${currency} spent`;
-  const [first] = waiting;
-  if (!first) return text;
+  if (waiting.length === 0) return text;
   const who = waiting.map(({ name }) => name).join(', ');
-  return `${text}; paused by the budget: ${who}, as the next task would cost about ${money(first.cost)} ${currency}. The update \`raiseBudget\` goes on`;
+  const cost = waiting.reduce((sum, each) => sum + each.cost, 0);
+  return `${text}; paused by the budget: ${who}, as what comes next would cost about ${money(cost)} ${currency}. The update \`raiseBudget\` goes on`;
 }
 
-/** Requests in the details: the latest ones. */
+/** Number of latest requests in the details. */
 const STEERING_SHOWN = 5;
 
-/** The whole run in Markdown: the current details of the parent. */
+/** Formats the whole run as Markdown, for the current details of the parent. */
 export function progressDetails(progress: Progress): string {
   const rows = Object.entries(progress.stages).flatMap(([stage, s]) => [
-    // A slash between two numbers would be set as a fraction.
+    // The Web UI renders a slash between two numbers as a fraction.
     `| **${stage}** | ${s.state} | ${s.of > 0 ? `${s.done} of ${s.of} ${s.unit}` : ''} | ${seconds(s)} | ${s.reason} |`,
-    ...parts(stage as Stage, s).map(([part, took, text]) => `| ${part} | | ${text} | ${took} | |`),
+    ...parts(stage as Stage, s).map(([part, text, took = '']) => `| ${part} | | ${text} | ${took} | |`),
   ]);
   return [
     `**${progress.run}** · ${progress.source} · ${progress.state}`,
@@ -148,51 +148,57 @@ export function progressDetails(progress: Progress): string {
     splitsTable(progress.splits),
     ...(progress.budget ? ['', `Budget: ${budgetText(progress.budget)}`] : []),
     '',
-    ...progress.steering
-      .slice(-STEERING_SHOWN)
-      .map(({ asked, plan, at }) => `- ${new Date(at).toISOString().slice(11, 19)} **${asked}**: ${plan}`),
+    ...progress.retries.map(
+      ({ activity, attempts, since, reason }) =>
+        `- **${activity}** is tried again, ${attempts} tries failed since ${clock(since)}: ${reason}`,
+    ),
+    ...progress.steering.slice(-STEERING_SHOWN).map(({ asked, plan, at }) => `- ${clock(at)} **${asked}**: ${plan}`),
   ].join('\n');
 }
 
-/** Rows below a stage's own: what it has done, by kind of work; `seconds` of work that ran in parallel count twice. */
-function parts(stage: Stage, { counts: c }: StageProgress): [part: string, seconds: string, text: string][] {
+/** Returns a time of day in UTC: `19:20:01`. */
+export function clock(at: number): string {
+  return new Date(at).toISOString().slice(11, 19);
+}
+
+type Part = readonly [part: string, text: string, seconds?: string];
+
+/** Returns the rows below a stage's own, one a kind of work. Seconds of parallel work are added up. */
+function parts(stage: Stage, { counts: c }: StageProgress): Part[] {
   const n = (name: string) => (c[name] ?? 0).toLocaleString('en');
   const took = (name: string) => (c[name] ?? 0).toFixed(0);
   const mega = (name: string) => `${((c[name] ?? 0) / 1e6).toLocaleString('en', { maximumFractionDigits: 1 })} MB`;
   if (Object.keys(c).length === 0) return [];
+  const augmented = `${n('pictures')} pictures`;
+  const archive = `${n('parts')} parts, ${mega('bytes')} (${mega('fetched')} fetched), ${n('labels')} labels`;
+  const unzipped = `${n('entries')} entries, ${mega('bytes')}, ${n('crcErrors')} CRC errors`;
+  const folds = `${n('trainEyes')} eyes to train on, ${n('validationEyes')} to choose by, ${n('testEyes')} to judge by`;
+  const kappa = `QWK ${figure(c.qwk ?? null)}, without regression ${figure(c.baselineQwk ?? null)}`;
   switch (stage) {
     case 'download':
+      return [['– archive', archive]];
+    case 'prepare': {
+      if (c.entries === undefined) return [['– augment', augmented]];
+      const others: Part[] = c.ignored === undefined ? [] : [['– other files', `${n('ignored')} ignored`]];
       return [
-        ['– archive', '', `${n('parts')} parts, ${mega('bytes')} (${mega('fetched')} fetched), ${n('labels')} labels`],
+        ['– unzip', unzipped, took('unzipSeconds')],
+        ['– augment', `${augmented}, ${n('quarantined')} quarantined`, took('augmentSeconds')],
+        ...others,
       ];
-    case 'prepare':
-      return c.entries === undefined
-        ? [['– augment', '', `${n('pictures')} pictures`]]
-        : [
-            [
-              '– unzip',
-              took('unzipSeconds'),
-              `${n('entries')} entries, ${mega('bytes')}, ${n('crcErrors')} CRC errors`,
-            ],
-            ['– augment', took('augmentSeconds'), `${n('pictures')} pictures, ${n('quarantined')} quarantined`],
-          ];
+    }
     case 'label':
       return [
-        [
-          '– folds',
-          '',
-          `${n('trainEyes')} eyes to train on, ${n('validationEyes')} to choose by, ${n('testEyes')} to judge by`,
-        ],
-        ['– databases', '', `${n('records')} records in ${n('databases')} databases`],
+        ['– folds', folds],
+        ['– databases', `${n('records')} records in ${n('databases')} databases`],
       ];
     case 'train':
       return [];
     case 'regress':
-      return [['– kappa', '', `QWK ${figure(c.qwk ?? null)}, without regression ${figure(c.baselineQwk ?? null)}`]];
+      return [['– kappa', kappa]];
   }
 }
 
-/** Counts as `pictures 600 · quarantined 0`. */
+/** Formats counts as `pictures 600 · quarantined 0`. */
 export function counts(values: Record<string, number>): string {
   return Object.entries(values)
     .map(([name, value]) => `${name} ${Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(3)}`)
@@ -206,4 +212,40 @@ function figure(value: number | null): string {
 function seconds(stage: StageProgress): string {
   if (stage.startedAt === null || stage.endedAt === null) return '';
   return ((stage.endedAt - stage.startedAt) / 1000).toFixed(0);
+}
+
+export const SCORING_STEPS = ['download', 'prepare', 'score'] as const;
+export type ScoringStep = (typeof SCORING_STEPS)[number];
+
+/** Answer of the `progress` query of a scoring. */
+export interface ScoringProgress {
+  /** ID of the scoring; `run` is the ID of the run whose networks score. */
+  id: string;
+  run: string;
+  archive: string;
+  state: 'starting' | 'running' | 'finished';
+  steps: Record<ScoringStep, StageProgress>;
+}
+
+const SCORING_UNITS: Record<ScoringStep, string> = { download: 'files', prepare: 'shards', score: 'tables' };
+
+export function initialScoring(id: string, run: string): ScoringProgress {
+  const steps = Object.fromEntries(SCORING_STEPS.map(step => [step, waiting(SCORING_UNITS[step])]));
+  return { id, run, archive: '', state: 'starting', steps: steps as Record<ScoringStep, StageProgress> };
+}
+
+/** Formats the whole scoring as Markdown. */
+export function scoringDetails({ id, run, archive, state, steps }: ScoringProgress): string {
+  const rows = SCORING_STEPS.map(step => {
+    const s = steps[step];
+    const done = s.of > 0 ? `${s.done} of ${s.of} ${s.unit}` : '';
+    return `| **${step}** | ${s.state} | ${done} | ${counts(s.counts)} | ${s.reason} |`;
+  });
+  return [
+    `**${id}** · ${archive} by the networks of ${run} · ${state}`,
+    '',
+    '| step | state | done | counts | why |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
 }

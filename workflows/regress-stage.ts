@@ -1,39 +1,39 @@
-/** Stage 5: the four predictions regressed against the actual stage, and the report. */
-import type { ReportArgs } from '../activities/regression/types.ts';
-import { layoutsOf } from '../config/layouts.ts';
-import { trainingName } from './names.ts';
-import { regressionActivities } from './proxies.ts';
-import { RECIPES } from './recipes.ts';
+/** Stage 5: regresses the four predictions against the actual grade, and writes the report. */
+import { z } from 'zod';
+import type { ReportArgs, SplitWork } from '../activities/report/types.ts';
+import { layoutsOf } from '../config/training.ts';
+import { regressionActivities, reportActivities } from './activities.ts';
+import { argumentOf, optional } from './handlers.ts';
+import { trainingName } from './ids.ts';
+import type { Progress } from './progress.ts';
 import { asStage, listenToSteering, type StageResult, tellStage } from './stage.ts';
-import { locate, required, type StageArgs } from './standalone.ts';
+import { locate, required, type StageArgs } from './stage-input.ts';
 
 export interface RegressArgs extends StageArgs {
-  /** What only the parent knows of the run. */
+  /** Facts about the run that only the parent knows. */
   account?: Pick<ReportArgs, 'work' | 'images'>;
 }
+
+const count = z.number();
+/** Checks only the fields that the report cannot do without. */
+const regressArgs = z.object({
+  account: optional(
+    z.object({
+      work: z.looseObject({ stages: z.array(z.looseObject({})) }),
+      images: z.object({ seen: count, quarantined: count }),
+    }) as unknown as z.ZodType<NonNullable<RegressArgs['account']>>,
+  ),
+});
 
 export interface RegressResult extends StageResult {
   /** `runs/<run>/report/` */
   report: string;
 }
 
-const NO_ACCOUNT: NonNullable<RegressArgs['account']> = {
-  work: {
-    stages: [],
-    attempts: 0,
-    segmentsTrained: 0,
-    segmentsReused: 0,
-    segmentsRepeated: 0,
-    iterationsLost: 0,
-    secondsLost: 0,
-    splits: [],
-  },
-  images: { seen: 0, quarantined: 0 },
-};
-
 export async function regressStage(args: RegressArgs = {}): Promise<RegressResult> {
+  const { account = accountOf([], new Map()) } = argumentOf(regressArgs, args);
   const { run, input, upstream } = await locate(args, 'regress');
-  listenToSteering();
+  const { mayGoOn } = listenToSteering();
   const heads = layoutsOf(input.training);
   const label = required(upstream, 'label', run);
   const keys = Object.fromEntries(heads.map(trainingName).map(name => [name, required(upstream, name, run)]));
@@ -48,13 +48,12 @@ export async function regressStage(args: RegressArgs = {}): Promise<RegressResul
   const fitted = await asStage(
     {
       run,
-      name: 'regress',
       stage: 'regress',
-      recipe: RECIPES.regress,
       inputs: { label, ...keys },
       parameters: { regression: input.regression, unit: input.folds.unit },
     },
     async ({ prefix, reason }) => {
+      await mayGoOn();
       const { regression, predictions, lists, ...figures } =
         await regressionActivities.fitRegression.executeWithOptions(
           { summary: 'fit on the validation fold, judge on the test fold' },
@@ -70,11 +69,39 @@ export async function regressStage(args: RegressArgs = {}): Promise<RegressResul
   );
   await tellStage('regress', { done: 1, counts: fitted.counts });
 
-  const { work, images } = args.account ?? NO_ACCOUNT;
+  const { work, images } = account;
   const stages = [...work.stages, { name: 'regress', seconds: fitted.seconds, reused: fitted.reused }];
-  const report = await regressionActivities.writeReport.executeWithOptions({ summary: 'report.html, metrics.json' }, [
+  await mayGoOn();
+  const report = await reportActivities.writeReport.executeWithOptions({ summary: 'report.html, metrics.json' }, [
     { ...place, prefix: fitted.prefix, work: { ...work, stages }, images },
   ]);
   await tellStage('regress', { done: 2 });
   return { ...fitted, report: report.folder };
+}
+
+const COUNTS = ['segmentsTrained', 'segmentsReused', 'segmentsRepeated', 'iterationsLost', 'secondsLost'] as const;
+
+/** Adds up the trainings (four heads share one) and the finished stages. */
+export function accountOf(
+  splits: Progress['splits'],
+  results: ReadonlyMap<string, StageResult>,
+): NonNullable<RegressArgs['account']> {
+  const byName = new Map(splits.map(split => [split.name, split]));
+  const trainings = [...byName.values()].map(({ name, segmentsTrained, segmentsReused, lost }) => ({
+    ...{ name, segmentsTrained, segmentsReused, segmentsRepeated: lost.attempts },
+    ...{ iterationsLost: lost.iterations, secondsLost: lost.seconds },
+  }));
+  const totals = Object.fromEntries(
+    COUNTS.map(of => [of, trainings.reduce((total, training) => total + training[of], 0)]),
+  ) as Omit<SplitWork, 'name'>;
+  const { entries = 0, quarantined = 0, ignored } = results.get('prepare')?.counts ?? {};
+  return {
+    work: {
+      stages: [...results].map(([name, { seconds, reused }]) => ({ name, seconds, reused })),
+      attempts: totals.segmentsTrained + totals.segmentsReused + totals.segmentsRepeated,
+      ...totals,
+      splits: trainings,
+    },
+    images: { seen: entries, quarantined, ...(ignored !== undefined && { ignored }) },
+  };
 }

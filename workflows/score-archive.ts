@@ -1,30 +1,29 @@
-/** An archive without grades, scored by the networks and the regression of a finished run: what is handed in to the competition. */
+/** Scores an archive without grades by the networks and the regression of a finished run, for submission to the competition. */
 import {
   ApplicationFailure,
   allHandlersFinished,
   condition,
-  executeChild,
   setCurrentDetails,
-  setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { z } from 'zod';
 import type { TrainingArgs } from '../activities/training/types.ts';
 import { inputForScoring, type ScoringRequest } from '../config/archive-to-score.ts';
-import { layoutsOf } from '../config/layouts.ts';
+import { layoutsOf } from '../config/training.ts';
 import type { Artifact } from '../storage/store.ts';
+import { labelActivities, runActivities, scoringActivities, trainingActivities } from './activities.ts';
 import { downloadArchive } from './download-archive.ts';
-import { trainingName } from './names.ts';
-import { pool } from './pool.ts';
+import { argumentOf, onQuery, onSignal } from './handlers.ts';
+import { trainingName } from './ids.ts';
+import { pool } from './map-concurrently.ts';
 import { archiveOf, prepareImages } from './prepare-images.ts';
-import { labelActivities, runActivities, scoringActivities, trainingActivities } from './proxies.ts';
-import { RECIPES } from './recipes.ts';
-import { initialScoring, type ScoringStep, scoringDetails } from './scoring-progress.ts';
-import { progressSignal, scoringQuery } from './signals.ts';
-import { asStage, type StageResult } from './stage.ts';
-import { locate, required } from './standalone.ts';
+import { initialScoring, type ScoringStep, scoringDetails } from './progress.ts';
+import { progressSignal, retryingSignal, scoringQuery } from './signals.ts';
+import { asStage, type StageResult, startOwnChild } from './stage.ts';
+import { checkRunId, locate, required, type Upstream } from './stage-input.ts';
 
 export interface ScoreArchiveArgs extends ScoringRequest {
-  /** Id of a finished run in the store. */
+  /** ID of a finished run in the store. */
   run?: string;
 }
 
@@ -32,15 +31,25 @@ export interface ScoreArchiveResult {
   run: string;
   /** `runs/<id>/report/` in the store: submission.csv, predictions.csv. */
   folder: string;
-  /** Pictures, those set aside, lines by origin and stage. */
+  /** Images, quarantined images, and lines by origin and grade. */
   counts: Record<string, number>;
 }
 
-/** As many databases as are on their way at once. */
+/** Databases that are built and scored at once. */
 const DATABASES_AT_ONCE = 8;
 
-export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreArchiveResult> {
+const scoreArgs: z.ZodType<ScoreArchiveArgs> = z.object({
+  run: z.string().exactOptional(),
+  // Unknown fields are rejected later, with the whole input.
+  archive: z.union([z.string(), z.looseObject({ name: z.string().exactOptional() })]).exactOptional(),
+  source: z.string().exactOptional(),
+  maxQuarantined: z.number().exactOptional(),
+});
+
+export async function scoreArchive(given: ScoreArchiveArgs = {}): Promise<ScoreArchiveResult> {
   const id = workflowInfo().workflowId;
+  checkRunId(id);
+  const args = argumentOf(scoreArgs, given);
   const { run } = args;
   if (run === undefined || run === id) {
     throw ApplicationFailure.nonRetryable(
@@ -54,10 +63,12 @@ export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreAr
     Object.assign(progress.steps[step], change);
     show();
   };
-  setHandler(scoringQuery, () => progress, { description: 'Steps and counts: for machines' });
-  setHandler(progressSignal, message => {
+  onQuery(scoringQuery, () => progress, 'Steps and counts: for machines');
+  // The terminal reads retries from the server.
+  onSignal(retryingSignal, _ => {});
+  onSignal(progressSignal, message => {
     if (message.kind !== 'stage' || !(message.stage in progress.steps)) return;
-    // A step that has ended has said its last word.
+    // Late messages of a finished step are ignored.
     if (progress.steps[message.stage as ScoringStep].state === 'running') {
       note(message.stage as ScoringStep, message.progress);
     }
@@ -90,12 +101,13 @@ export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreAr
     return result;
   }
 
-  const downloaded = await step('download', () =>
-    executeChild(downloadArchive, {
-      ...{ workflowId: `${id}/download`, staticSummary: `the parts of ${input.archive.name}` },
-      args: [{ run: id, input, upstream: {} }],
-    }),
-  );
+  const child = (name: 'download' | 'prepare', summary: string, workflow: typeof prepareImages, upstream: Upstream) =>
+    step(name, async () => {
+      const options = { workflowId: `${id}/${name}`, staticSummary: summary };
+      const started = await startOwnChild(workflow, { ...options, args: [{ run: id, input, upstream }] });
+      return started.result();
+    });
+  const downloaded = await child('download', `the parts of ${input.archive.name}`, downloadArchive, {});
   const { sample } = archiveOf(await runActivities.readManifest({ stage: 'download', key: downloaded.key }));
   if (!sample) {
     throw ApplicationFailure.nonRetryable(
@@ -103,17 +115,12 @@ export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreAr
       'BadInput',
     );
   }
-  const prepared = await step('prepare', () =>
-    executeChild(prepareImages, {
-      ...{ workflowId: `${id}/prepare`, staticSummary: 'unzip + augment' },
-      args: [{ run: id, input, upstream: { download: downloaded.key } }],
-    }),
-  );
+  const prepared = await child('prepare', 'unzip + augment', prepareImages, { download: downloaded.key });
 
   const scored = await step('score', () =>
     asStage(
       {
-        ...{ run: id, name: 'score', stage: 'score', recipe: RECIPES.score },
+        ...{ run: id, stage: 'score' },
         inputs: {
           prepare: prepared.key,
           sample: `${sample.crc32c}/${sample.size}`,
@@ -135,7 +142,7 @@ export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreAr
               { summary: `${place.name} · find its network` },
               [{ ...place, train: `stages/train/${key}` }],
             );
-            return { place, snapshot, epoch };
+            return { place, train: `stages/train/${key}`, snapshot, epoch };
           }),
         );
 
@@ -145,13 +152,13 @@ export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreAr
         const byDatabase = await pool(databases.length, DATABASES_AT_ONCE, async n => {
           const name = databases[n]!;
           const database = await labelActivities.buildDatabase.executeWithOptions({ summary: `database ${name}` }, [
-            { ...from, plan, name, images, training },
+            { ...from, plan, name, training },
           ]);
           return Promise.all(
-            networks.map(async ({ place, snapshot, epoch }) => {
+            networks.map(async ({ place, train, snapshot, epoch }) => {
               const { scores } = await trainingActivities.scoreDatabase.executeWithOptions(
                 { summary: `${place.name} · ${name} with epoch ${epoch}` },
-                [{ ...place, prefix, snapshot, plan, database }],
+                [{ ...place, prefix, train, snapshot, plan, database }],
               );
               note('score', { done: ++done });
               return scores;
@@ -180,5 +187,6 @@ export async function scoreArchive(args: ScoreArchiveArgs = {}): Promise<ScoreAr
   progress.state = 'finished';
   show();
   await condition(allHandlersFinished);
-  return { run: id, folder, counts: scored.counts };
+  const { ignored } = prepared.counts;
+  return { run: id, folder, counts: { ...scored.counts, ...(ignored !== undefined && { ignored }) } };
 }

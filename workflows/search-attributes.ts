@@ -1,11 +1,14 @@
-/** What the list of workflows can be filtered and sorted by, where the namespace has it: `RetinopathyStage = "train"`, `RetinopathyQwk > 0.8`. */
+/**
+ * Search attributes, set if the namespace has them, that filter and sort the list of workflows:
+ * `RetinopathyStage = "train"`, `RetinopathyQwk > 0.8`.
+ */
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from '@temporalio/common';
 import type { Stage } from '../config/stages.ts';
 
 export const SEARCH_ATTRIBUTES = {
-  /** `synthetic`, `kaggle`, a folder or a URL: the input's. */
+  /** Source of the input: `synthetic`, `kaggle`, a folder or a URL. */
   source: defineSearchAttributeKey('RetinopathySource', SearchAttributeType.KEYWORD),
-  /** The stage that runs, or ran last; `finished` at the end. */
+  /** The stage that is running or ran last; `finished` at the end. */
   stage: defineSearchAttributeKey('RetinopathyStage', SearchAttributeType.KEYWORD),
   /** Quadratic weighted kappa on the test fold. */
   qwk: defineSearchAttributeKey('RetinopathyQwk', SearchAttributeType.DOUBLE),
@@ -13,10 +16,10 @@ export const SEARCH_ATTRIBUTES = {
   referableAuc: defineSearchAttributeKey('RetinopathyReferableAuc', SearchAttributeType.DOUBLE),
 };
 
-/** What a keyword takes where the service keeps its list in an SQL database. */
+/** Maximum length of a keyword on a service that keeps its list in an SQL database. */
 const KEYWORD_LENGTH = 255;
 
-/** Of a run that begins a stage. */
+/** Returns the attributes of a run that starts a stage. */
 export function atStage(source: string, stage: Stage): SearchAttributePair[] {
   return [
     { key: SEARCH_ATTRIBUTES.source, value: source.slice(0, KEYWORD_LENGTH) },
@@ -24,17 +27,11 @@ export function atStage(source: string, stage: Stage): SearchAttributePair[] {
   ];
 }
 
-/** Of a run that has ended well; one that stopped before the last stage has no `qwk` and no `auc1`. */
-export function atEnd({
-  qwk = null,
-  auc1 = null,
-}: {
-  qwk?: number | null;
-  auc1?: number | null;
-}): SearchAttributePair[] {
+/** Returns the attributes of a successful run. A run that stopped before the last stage has no `qwk` and no `auc1`. */
+export function atEnd({ qwk, auc1 }: Record<string, number>): SearchAttributePair[] {
   return [
     { key: SEARCH_ATTRIBUTES.stage, value: 'finished' },
-    ...(qwk === null ? [] : [{ key: SEARCH_ATTRIBUTES.qwk, value: qwk }]),
-    ...(auc1 === null ? [] : [{ key: SEARCH_ATTRIBUTES.referableAuc, value: auc1 }]),
+    ...(qwk === undefined ? [] : [{ key: SEARCH_ATTRIBUTES.qwk, value: qwk }]),
+    ...(auc1 === undefined ? [] : [{ key: SEARCH_ATTRIBUTES.referableAuc, value: auc1 }]),
   ];
 }

@@ -1,23 +1,25 @@
-/** The file of labels from its source into the store: whole in memory, unwrapped, checked and normalised. */
-import { crc32c } from '../../storage/checksum.ts';
-import { bytesArtifact } from '../../storage/files.ts';
+/** Stores the file of labels: reads it whole into memory, unwraps, checks and normalizes it. */
+
+import { bytesArtifact } from '../../storage/artifacts.ts';
+import { crc32c, hex } from '../../storage/checksum.ts';
 import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { finalFailure } from '../failures.ts';
-import { type Labels, parseLabels } from './labels.ts';
-import { BadAnswer, type Patience, Transient, withRetries } from './retries.ts';
+import { foreignWhole } from '../zip/foreign-file.ts';
+import { type Labels, parseLabels } from './parse-labels.ts';
+import { BadAnswer, type Patience, Transient, withRetries } from './retry.ts';
+import { unwrapSmall } from './single-entry-zip.ts';
 import { type ArchiveSource, SourceChanged } from './source.ts';
 import type { DownloadedLabels } from './types.ts';
-import { unwrapSmall } from './wrapper.ts';
 
-/** The competition's labels have half a megabyte; what is a hundred times that is something else. */
+/** The competition's labels have half a megabyte. A file of a hundred times that is something else. */
 const LIMIT = 64 << 20;
 const ZIP = Buffer.from('PK\x03\x04', 'latin1');
 
 export interface LabelTools {
   source: ArchiveSource;
-  /** Under `archives/`. */
+  /** Name of the folder under `archives/`. */
   folder: string;
-  /** Its name there; `labels.csv` unless given. */
+  /** Name of the file in that folder; `labels.csv` by default. */
   as?: string;
   store: ArtifactStore;
   patience: Patience;
@@ -25,7 +27,7 @@ export interface LabelTools {
 }
 
 /**
- * Writes `archives/<folder>/labels.csv`, or under the name of `as`.
+ * Writes `archives/<folder>/labels.csv`, or `as` in place of `labels.csv`.
  * @throws `BadLabels` naming the line
  */
 export async function downloadLabels(
@@ -38,23 +40,27 @@ export async function downloadLabels(
   return { ...(await putBeside(store, artifact, normal)), rows, stages };
 }
 
-/** The table itself. @throws `BadLabels` naming the line */
+/** Reads and parses the table. @throws `BadLabels` naming the line */
 export async function readLabels(
   name: string,
   { source, patience, signal }: Pick<LabelTools, 'source' | 'patience' | 'signal'>,
 ): Promise<Labels> {
   const bytes = await readWhole(name, source, patience, signal);
-  // A table cannot begin like a zip, so that here the first bytes tell what no name has to.
+  // A table cannot start with a zip's signature, so the first bytes decide and the name need not.
   const isZip = bytes.subarray(0, ZIP.length).equals(ZIP);
   const table = isZip ? await unwrapSmall(name, bytes, LIMIT) : { name, data: bytes };
+  const instead = foreignWhole(table.data);
+  if (instead !== undefined) {
+    throw finalFailure('BadLabels', `Expected ${table.name} to be a table of images and levels, got ${instead}`);
+  }
   return parseLabels(table.data, table.name);
 }
 
-/** Stores the bytes; under a name of their own where an earlier version of the source has left others, which may be in use. */
+/** Stores the bytes. Where the key holds those of an earlier version, which may be in use, they get a key of their own. */
 async function putBeside(store: ArtifactStore, artifact: Artifact, bytes: Buffer): Promise<Artifact> {
   const { key } = artifact;
   if ((await store.put(key, bytes)).created || (await store.get(key)).equals(bytes)) return artifact;
-  const own = key.replace(/\.csv$/, `-${artifact.crc32c.toString(16).padStart(8, '0')}.csv`);
+  const own = key.replace(/\.csv$/, `-${hex(artifact.crc32c)}.csv`);
   await store.put(own, bytes);
   return { ...artifact, key: own };
 }
@@ -81,7 +87,7 @@ async function readWhole(
     if (object.crc32c === null || object.crc32c === crc32c(bytes)) return bytes;
     throw new BadAnswer(`Expected ${name} to have the CRC-32C that its source states, got another`);
   } catch (error) {
-    // The next attempt opens it anew.
+    // The next attempt opens the file again.
     if (error instanceof SourceChanged) throw new Transient(error.message);
     throw error;
   }

@@ -1,42 +1,48 @@
-/** The activities of the download: thin, around the source, the transfer and the wrapper. */
+/** Activities of the download: thin wrappers around the source, the transfer and the one-entry zip. */
+import pLimit from 'p-limit';
+import type { ActivityServices } from '../dependencies.ts';
 import { withHeartbeat } from '../heartbeat.ts';
-import { tally } from '../measures.ts';
-import type { ActivityServices } from '../services.ts';
+import { tally } from '../metrics.ts';
 import { downloadLabels } from './download-labels.ts';
 import { downloadPart } from './download-part.ts';
-import { drawEyes } from './draw-eyes.ts';
-import { createFairPool } from './fair-pool.ts';
+import { checkFreeSpace } from './free-space.ts';
+import { drawEyes } from './generate-synthetic.ts';
 import { createHttp } from './http.ts';
 import { openSource } from './open-source.ts';
-import { fingerprintOf, pickFiles } from './parts.ts';
-import { checkRoom } from './room.ts';
+import { fingerprintOf, pickFiles } from './select-files.ts';
 import { type DownloadSettings, downloadSettings } from './settings.ts';
 import type { ArchiveSource, SourceFile } from './source.ts';
+import { storedSource } from './stored-source.ts';
 import type { DownloadActivities, DownloadProgress, EyeActivities, ListFilesArgs } from './types.ts';
 
-/** While one segment is on its way to the disk, its connection brings the next. */
-const SEGMENTS_A_CONNECTION = 2;
-/** Bytes that are counted at once. */
+/** Step, in bytes, in which the counter of fetched bytes grows. */
 const COUNTED = 1 << 20;
 
-/** Drawing takes cores, where the transfers take the network: other queues, other slots. */
+/**
+ * Returns the activity that draws synthetic eyes. Drawing takes cores and transfers take the network, so their queues and slots differ.
+ */
 export function createEyeActivities(services: ActivityServices): EyeActivities {
   return { drawEyes: args => withHeartbeat((report, signal) => drawEyes(services, args, report, signal)) };
 }
 
 export function createDownloadActivities(
   services: ActivityServices,
-  { segments, patience, connections: limit, silenceMs }: DownloadSettings = downloadSettings(services.env),
+  { chunkSize, patience, connections: atOnce, silenceMs, slowMs }: DownloadSettings = downloadSettings(services.env),
 ): DownloadActivities {
   const { store, log } = services;
   const http = createHttp(services.env, silenceMs);
-  const pools = { connections: createFairPool(limit), segments: createFairPool(SEGMENTS_A_CONNECTION * limit) };
+  const connections = pLimit(atOnce);
   const warned = new Set<string>();
   const warn = (message: string) => {
     if (!warned.has(message)) log.warn(message);
     warned.add(message);
   };
-  const open = (args: ListFilesArgs): Promise<ArchiveSource> => openSource(args, { services, http, patience, warn });
+  const open = async (args: ListFilesArgs): Promise<ArchiveSource> => {
+    const source = await openSource(args, { services, http, patience, warn });
+    return args.source === 'synthetic' && args.synthetic !== null
+      ? storedSource(source, store, args.synthetic)
+      : source;
+  };
   const listed = ({ name, size }: SourceFile) => ({ name, size });
 
   return {
@@ -44,7 +50,7 @@ export function createDownloadActivities(
       withHeartbeat(async (_report, signal) => {
         const source = await open(args);
         const picked = pickFiles(await source.list(signal), args.archive, source.name);
-        await checkRoom(store, source.folder, picked.parts);
+        await checkFreeSpace(store, source.folder, picked.parts);
         return {
           folder: source.folder,
           fingerprint: fingerprintOf(source.folder, picked),
@@ -64,9 +70,10 @@ export function createDownloadActivities(
           folder: args.folder,
           store,
           log,
-          segments,
-          pools,
+          chunkSize,
+          connections,
           patience,
+          slowMs,
           signal,
           onProgress({ bytes, of, fetched }) {
             const seconds = (performance.now() - start) / 1000;

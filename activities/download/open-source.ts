@@ -1,40 +1,41 @@
-/** From the `source` of the input to the thing that is read. */
+/** Opens the archive source that the input's `source` names. */
+
+import { pathOf } from '../../config/files.ts';
 import { sha256 } from '../../storage/checksum.ts';
+import type { ActivityServices } from '../dependencies.ts';
 import { finalFailure } from '../failures.ts';
-import type { ActivityServices } from '../services.ts';
-import { ANONYMOUS, type Credentials, findCredentials, mayReceiveCredentials } from './credentials.ts';
 import { createFolderSource } from './folder-source.ts';
 import type { Http } from './http.ts';
-import type { KaggleApi } from './kaggle-call.ts';
-import { createKaggleClient } from './kaggle-client.ts';
-import { createKaggleSource } from './kaggle-source.ts';
-import type { Patience } from './retries.ts';
+import { createKaggleClient } from './kaggle/client.ts';
+import { ANONYMOUS, type Credentials, findCredentials, mayReceiveCredentials } from './kaggle/credentials.ts';
+import { createKaggleSource } from './kaggle/source.ts';
+import type { Patience } from './retry.ts';
 import type { ArchiveSource } from './source.ts';
 import type { ListFilesArgs } from './types.ts';
 
-/** Where Kaggle's API is. */
+/** Base URL of Kaggle's API. */
 export const KAGGLE = 'https://api.kaggle.com';
 
 export interface SourceTools {
   services: Pick<ActivityServices, 'env' | 'syntheticUrl'>;
   http: Http;
   patience: Patience;
-  /** Tells a person; the same thing is worth telling once. */
+  /** Shows a warning to a person. Repeated messages are shown once. */
   warn(message: string): void;
 }
 
-/** @throws `BadInput` or `AccessDenied` when the source cannot be what the input says */
+/** Returns the archive source. @throws `BadInput` or `AccessDenied` when it cannot be opened as the input describes */
 export async function openSource(
   args: ListFilesArgs,
   { services, http, patience, warn }: SourceTools,
 ): Promise<ArchiveSource> {
   const { source, synthetic } = args;
   const { competition } = args.archive;
-  if (source.startsWith('file:')) return createFolderSource(source.slice('file:'.length));
+  const path = pathOf(source);
+  if (path !== undefined) return createFolderSource(path, services.env);
 
   const kaggle = (base: URL, name: string, folder: string, credentials: Credentials, keptBack = false) => {
-    const api = readApi(services.env);
-    const client = createKaggleClient({ base, api, competition, credentials, keptBack, http, patience });
+    const client = createKaggleClient({ base, competition, credentials, keptBack, http, patience });
     return createKaggleSource({ name, folder, client, http, patience });
   };
   if (source === 'synthetic') {
@@ -54,7 +55,7 @@ export async function openSource(
   return kaggle(base, `${competition} at ${base.host}`, folder, credentials, !allowed);
 }
 
-/** @throws `BadInput` for what is no address, or holds credentials */
+/** Parses the address of a server. @throws `BadInput` when it is no address, or holds credentials */
 export function parseBase(address: string): URL {
   if (!URL.canParse(address))
     throw finalFailure(
@@ -63,7 +64,7 @@ export function parseBase(address: string): URL {
     );
   const url = new URL(address);
   if (url.username || url.password) {
-    // The input is kept in the workflow's history for everybody to read.
+    // The workflow's history keeps the input in plain text.
     throw finalFailure(
       'BadInput',
       `Expected \`source\` to hold no credentials, got some before ${url.host}: put them into KAGGLE_API_TOKEN of the worker's environment`,
@@ -72,10 +73,4 @@ export function parseBase(address: string): URL {
   url.search = '';
   url.hash = '';
   return url;
-}
-
-/** @throws `BadInput` for another name than the two */
-export function readApi({ RETINOPATHY_KAGGLE_API: api = 'rpc' }: NodeJS.ProcessEnv): KaggleApi {
-  if (api === 'rpc' || api === 'rest') return api;
-  throw finalFailure('BadInput', `Expected RETINOPATHY_KAGGLE_API to be \`rpc\` or \`rest\`, got \`${api}\``);
 }

@@ -1,10 +1,10 @@
-/** The headers with which a server says which bytes of which version it sends. */
+/** Parses the response headers that name the sent bytes and their version. */
 
 type Header = string | string[] | undefined;
 
 const one = (header: Header) => (Array.isArray(header) ? header[0] : header);
 
-/** `bytes 0-99/1234`; undefined where it is anything else. */
+/** Parses `bytes 0-99/1234`; returns undefined for anything else. */
 export function parseContentRange(header: Header): { first: number; last: number; total: number } | undefined {
   const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(one(header) ?? '');
   if (!match) return undefined;
@@ -12,14 +12,14 @@ export function parseContentRange(header: Header): { first: number; last: number
   return { first, last, total };
 }
 
-/** The CRC-32C of `x-goog-hash`, which comes as one line or as several; null where there is none. */
+/** Returns the CRC-32C of `x-goog-hash`, which comes as one line or as several; null where there is none. */
 export function parseGoogHash(header: Header): number | null {
   const lines = Array.isArray(header) ? header.join(',') : (header ?? '');
   const base64 = /(?:^|[,\s])crc32c=([A-Za-z0-9+/]{6}==)/.exec(lines)?.[1];
   return base64 === undefined ? null : Buffer.from(base64, 'base64').readUInt32BE();
 }
 
-/** What tells one version from another: a strong entity tag, else the date; a weak tag says nothing about bytes. */
+/** Returns the validator of a version: a strong entity tag, else the date. A weak tag says nothing about bytes. */
 export function validatorOf(headers: Record<string, Header>): string | undefined {
   const etag = one(headers.etag);
   return etag?.startsWith('"') ? etag : one(headers['last-modified']);

@@ -1,19 +1,20 @@
-/** The signed address of a file: whoever has it may read the file, so it stays in memory. */
+/** Parses the signed address of a file. The address alone gives access to the file, so it stays in memory. */
 
 export interface SignedUrl {
   url: URL;
-  /** Last segment of the path: the name under which the file really comes. */
+  /** Last segment of the path: the name under which the server really serves the file. */
   fileName: string;
-  /** Ms since the epoch from which a new address is asked for before use. */
+  /** Time after which a new address is requested before use, in ms since the epoch. */
   renewAt: number;
 }
 
-/** The share of its life after which an address is renewed: a slow segment must still begin in time. */
+/** Share of its lifetime after which an address is renewed: a slow request must still start in time. */
 const USABLE = 0.9;
 
 /**
+ * Parses a signed address.
  * @param location value of the `Location` header
- * @param base what it may be relative to
+ * @param base address that a relative location refers to
  * @returns undefined where it is no http(s) address, or leads from https to http
  */
 export function parseSignedUrl(location: string | undefined, base: URL, now = Date.now()): SignedUrl | undefined {
@@ -21,7 +22,7 @@ export function parseSignedUrl(location: string | undefined, base: URL, now = Da
   const url = new URL(location, base);
   if (url.protocol !== 'https:' && (url.protocol !== 'http:' || base.protocol === 'https:')) return undefined;
   const expiry = expiryOf(url.searchParams);
-  // A clock that differs from the signer's would renew before every use.
+  // A clock that differs from the signer's would renew the address before every use.
   const renewAt = expiry === undefined || expiry <= now ? Number.POSITIVE_INFINITY : now + USABLE * (expiry - now);
   return { url, fileName: lastSegment(url), renewAt };
 }
@@ -35,7 +36,10 @@ function lastSegment(url: URL): string {
   }
 }
 
-/** `Expires` (seconds since the epoch) of the older form, `X-Goog-Date` and `X-Goog-Expires` of the newer; ms since the epoch. */
+/**
+ * Returns when the address expires, in ms since the epoch. Reads `Expires` (seconds) of the older form, or `X-Goog-Date` and
+ * `X-Goog-Expires`.
+ */
 function expiryOf(query: URLSearchParams): number | undefined {
   const expires = Number(query.get('Expires') ?? Number.NaN);
   if (expires > 0) return expires * 1000;

@@ -1,16 +1,16 @@
-/** Where an archive comes from: one interface, a folder and Kaggle-compatible servers behind it. */
+/** Interface of archive sources, implemented by a folder and by Kaggle-compatible servers. */
 import type { ByteRange } from '../../storage/store.ts';
 
 /** A file as the source lists it. */
 export interface SourceFile {
   name: string;
-  /** Bytes as the source states them: for progress only. */
+  /** Bytes as the source states them; for progress only. */
   size: number;
   /** Date as the source writes it. */
   date: string;
 }
 
-/** What makes two reads reads of the same thing. */
+/** Identifies a version of a file: two reads with equal versions read the same bytes. */
 export interface SourceVersion {
   /** The entity tag, or the date where there is none. */
   validator: string;
@@ -20,14 +20,13 @@ export interface SourceVersion {
 
 /** A file of the source, in one version. */
 export interface SourceObject {
-  /** The name under which the file really comes: `<asked>.zip` where it is wrapped. */
+  /** Name under which the source really serves the file: `<asked>.zip` where it is wrapped. */
   servedAs: string;
   version: SourceVersion;
   /** CRC-32C as the source states it; null where it states none. */
   crc32c: number | null;
   /**
-   * The bytes of a range, piece by piece, in one try: ends behind the last of them, or throws. A piece is good until the next one
-   * is asked for.
+   * Streams a range piece by piece, in one try. It ends after the last byte, or throws. A piece is valid until the next one is requested.
    * @throws Transient where another try may bring the rest
    * @throws SourceChanged
    */
@@ -35,21 +34,21 @@ export interface SourceObject {
 }
 
 export interface ArchiveSource {
-  /** For people: `the competition diabetic-retinopathy-detection`, a folder's path. */
+  /** Name for people: `the competition diabetic-retinopathy-detection`, a folder's path. */
   name: string;
-  /** Folder under `archives/`. */
+  /** Name of the folder under `archives/`. */
   folder: string;
   list(signal: AbortSignal): Promise<SourceFile[]>;
-  /** Opens a file. With `unless`, answers `unchanged` (for no byte of body where the source can) when that is still its version. */
+  /** Opens a file. Returns `unchanged` when `unless` is still its version, without fetching the body where the source can do that. */
   open(file: string, signal: AbortSignal, unless?: SourceVersion): Promise<SourceObject | 'unchanged'>;
 }
 
-/** The file is no longer the one whose first bytes were read. */
+/** The file changed at its source after its first bytes were read. */
 export class SourceChanged extends Error {
   override readonly name = 'SourceChanged';
 }
 
 export const sameVersion = (a: SourceVersion, b: SourceVersion) => a.validator === b.validator && a.size === b.size;
 
-/** Names a version in one line. */
+/** Returns a version as one line. */
 export const tagOf = ({ validator, size }: SourceVersion) => `${validator} ${size}`;

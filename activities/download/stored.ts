@@ -1,28 +1,36 @@
-/** Reads stored objects from end to end, in memory that does not grow with them. */
+/** Reads stored artifacts from start to end, in memory that does not grow with them. */
 import { crc32 as zipCrc32 } from 'node:zlib';
+import { openArtifact } from '../../storage/artifacts.ts';
 import { crc32c as crc32cOf } from '../../storage/checksum.ts';
+import { CHUNK_SIZE } from '../../storage/large.ts';
 import type { ArtifactStore, ByteRange } from '../../storage/store.ts';
 
-/** Large enough that a request to S3 costs little, small enough for five parts at once. */
-const STEP = 8 << 20;
+/** Opens an artifact by its key, chunked or not. */
+export async function openStored(store: ArtifactStore, key: string): Promise<(range: ByteRange) => Promise<Buffer>> {
+  const read = await openArtifact(store, { key });
+  return ({ offset, length }) => read(offset, length);
+}
 
-/** The bytes of a range, piece by piece. @throws Error when the object ends before the range does */
+/** Yields the bytes of a range, piece by piece. @throws Error when the artifact ends before the range does */
 export async function* readStored(
   store: ArtifactStore,
   key: string,
   { offset, length }: ByteRange,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  for (let at = offset; at < offset + length; ) {
+  const read = await openArtifact(store, { key });
+  const end = offset + length;
+  for (let at = offset; at < end; ) {
     signal.throwIfAborted();
-    const bytes = await store.get(key, { offset: at, length: Math.min(STEP, offset + length - at) });
-    if (bytes.length === 0) throw new Error(`Expected ${key} to have ${offset + length} bytes, got ${at}`);
+    // Reads up to the next chunk boundary, so that chunks are read whole and compared with their checksums.
+    const bytes = await read(at, Math.min(CHUNK_SIZE - (at % CHUNK_SIZE), end - at));
+    if (bytes.length === 0) throw new Error(`Expected ${key} to have ${end} bytes, got ${at}`);
     at += bytes.length;
     yield bytes;
   }
 }
 
-/** Both checksums of a range: CRC-32C as stores and Kaggle use it, CRC-32 as zips do. Unsigned 32 bit. */
+/** Returns both checksums of a range as unsigned 32-bit numbers: CRC-32C as stores and Kaggle use it, CRC-32 as zips do. */
 export async function storedChecksums(
   store: ArtifactStore,
   key: string,

@@ -1,95 +1,107 @@
-/** A contact sheet of prepared pictures: a look says in a second whether preparing went right. */
+/** Draws a run's contact sheet from the shards of a finished prepare stage. It shows at a glance whether the preparation worked. */
 import sharp from 'sharp';
 import { VERSIONS, type Version } from '../../config/input.ts';
-import { STAGE_NAMES } from '../regression/split-names.ts';
-import type { Bitmap } from './bitmap.ts';
-import { textWidth, write } from './letters.ts';
-import { pixels } from './pixels.ts';
+import { getArtifact } from '../../storage/artifacts.ts';
+import { readManifest } from '../../storage/stage-outputs.ts';
+import type { Artifact, ArtifactStore } from '../../storage/store.ts';
+import { finalFailure } from '../failures.ts';
+import { storeReportFile } from '../run/report-files.ts';
+import { readPicture } from './read-shards.ts';
+import type { DrawAugmentationArgs, IndexedPicture, ShardIndex } from './types.ts';
 
-/** A picture with the PNG of each version there is. */
+const STAGES = [0, 1, 2, 3, 4];
+
+/**
+ * Writes `runs/<run>/report/augmentation.png` and the names of its images. Overwrites those of an earlier execution of the run.
+ * @throws final failure `BadInput` when the stage is not finished
+ */
+export async function drawAugmentation(
+  store: ArtifactStore,
+  { run, prefix, images }: DrawAugmentationArgs,
+): Promise<Artifact> {
+  const rows = await firstOfEachStage(store, prefix);
+  const names = [...rows].flatMap(([stage, pictures]) => pictures.map(({ image }) => `${stage ?? ''},${image}\n`));
+  await storeReportFile(store, run, 'augmentation.csv', `stage,image\n${names.join('')}`);
+  const bytes = await drawContactSheet([...rows.values()], images.versions);
+  return storeReportFile(store, run, 'augmentation.png', bytes);
+}
+
+/**
+ * Returns the first images of each grade, or one row with grade null where there are no labels. Stops at the first shard that completes
+ * them, as a rule one of the first.
+ */
+async function firstOfEachStage(store: ArtifactStore, prefix: string): Promise<Map<number | null, SheetPicture[]>> {
+  const manifest = await readManifest(store, prefix);
+  if (manifest === undefined) {
+    throw finalFailure('BadInput', `Expected ${prefix} to be finished, got no manifest: run prepareImages first`);
+  }
+  const found = new Map<number | null, SheetPicture[]>();
+  const enough = () => STAGES.every(stage => (found.get(stage)?.length ?? 0) >= SHEET_COLUMNS);
+  const indexes = Object.values(manifest.outputs)
+    .filter(({ key }) => key.endsWith('.index.json'))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+  for (const artifact of indexes) {
+    const { tar, pictures } = JSON.parse((await getArtifact(store, artifact)).toString()) as ShardIndex;
+    for (const picture of pictures) {
+      const row = found.get(picture.stage) ?? [];
+      found.set(picture.stage, row);
+      if (row.length < SHEET_COLUMNS) row.push(await read(store, tar, picture));
+    }
+    if (enough()) break;
+  }
+  const stages = found.has(null) ? [null] : STAGES;
+  return new Map(stages.map(stage => [stage, found.get(stage) ?? []]));
+}
+
+async function read(store: ArtifactStore, tar: string, { image, versions }: IndexedPicture): Promise<SheetPicture> {
+  const pngs = Object.entries(versions).map(async ([version, { offset, size }]) => [
+    version,
+    await readPicture(store, { file: `${image}.${version}.png`, tar, offset, size }),
+  ]);
+  return { image, versions: Object.fromEntries(await Promise.all(pngs)) };
+}
+
+/** An image with the PNG of each of its versions. */
 export interface SheetPicture {
   image: string;
   versions: Partial<Record<Version, Uint8Array>>;
 }
 
-/** Pictures of one stage, in order; of no stage where there are no labels. */
-export interface SheetRow {
-  stage: number | null;
-  pictures: SheetPicture[];
-}
+/** Images of each grade. */
+const SHEET_COLUMNS = 2;
 
-/** Pictures of each stage. */
-export const SHEET_COLUMNS = 2;
-
-const TITLES: Record<Version, string> = { a: 'as is', r: 'rotated', fa: 'mirrored', fr: 'both' };
 const TILE = 128;
 const GAP = 4;
 const BETWEEN_PICTURES = 24;
 const MARGIN = 16;
-const LABELS = 172;
-const HEADER = 22;
-/** The line with the picture's name. */
-const CAPTION = 18;
-const BETWEEN_ROWS = 14;
-const ROW = CAPTION + TILE + BETWEEN_ROWS;
-const PAPER = 0xf7;
-const INK = [0x22, 0x22, 0x22] as const;
-const SOFT = [0x77, 0x77, 0x77] as const;
+const PAPER = '#f7f7f7';
 
 /**
- * Draws the rows, each with the versions of its first `SHEET_COLUMNS` pictures side by side; a row without a picture says so.
- * @returns a PNG, the same bytes for the same pictures
+ * Draws a row for each grade, with the versions of its images side by side. The row of a grade without images stays empty.
+ * There is no text, which would need the machine's fonts; the page beside the sheet explains it.
+ * @returns a PNG, the same bytes for the same images
  */
-export async function drawContactSheet(rows: readonly SheetRow[], versions: readonly Version[]): Promise<Buffer> {
+export async function drawContactSheet(
+  rows: readonly (readonly SheetPicture[])[],
+  versions: readonly Version[],
+): Promise<Buffer> {
   const shown = VERSIONS.filter(version => versions.includes(version));
   const pictureWidth = shown.length * (TILE + GAP) - GAP;
-  const left = (column: number) => MARGIN + LABELS + column * (pictureWidth + BETWEEN_PICTURES);
-  const top = (row: number) => MARGIN + HEADER + row * ROW;
-  const width = left(SHEET_COLUMNS) - BETWEEN_PICTURES + MARGIN;
-  const height = top(rows.length) - BETWEEN_ROWS + MARGIN;
-  const canvas: Bitmap = { data: new Uint8Array(width * height * 3).fill(PAPER), width, height };
-
-  for (let column = 0; column < SHEET_COLUMNS; column++) {
-    for (const [n, version] of shown.entries()) {
-      const title = TITLES[version];
-      const middle = left(column) + n * (TILE + GAP) + TILE / 2;
-      write(canvas, title, { x: middle - (textWidth(title, 2) >> 1), y: MARGIN, scale: 2, colour: INK });
-    }
-  }
-  for (const [n, { stage, pictures }] of rows.entries()) {
-    const tiles = top(n) + CAPTION;
-    write(canvas, stage === null ? 'no labels' : `stage ${stage}`, { x: MARGIN, y: tiles, scale: 3, colour: INK });
-    if (stage !== null) {
-      write(canvas, STAGE_NAMES[stage]!, { x: MARGIN, y: tiles + 32, scale: 2, colour: SOFT });
-    }
-    if (pictures.length === 0) {
-      write(canvas, 'no picture of this stage', { x: left(0), y: tiles, scale: 2, colour: SOFT });
-    }
-    for (const [column, { image, versions: pngs }] of pictures.slice(0, SHEET_COLUMNS).entries()) {
-      write(canvas, fitted(image, pictureWidth), { x: left(column), y: top(n), scale: 2, colour: SOFT });
-      for (const [place, version] of shown.entries()) {
-        const png = pngs[version];
-        if (png !== undefined) paste(canvas, await tile(png), left(column) + place * (TILE + GAP), tiles);
-      }
-    }
-  }
-  return pixels(canvas).png({ compressionLevel: 9 }).toBuffer();
-}
-
-/** A name cut to the width of its picture, in letters of scale 2. */
-function fitted(name: string, width: number): string {
-  let end = name.length;
-  while (end > 0 && textWidth(name.slice(0, end), 2) > width) end--;
-  return name.slice(0, end);
-}
-
-async function tile(png: Uint8Array): Promise<Bitmap> {
-  const data = await sharp(png).resize(TILE, TILE, { kernel: 'lanczos3' }).removeAlpha().raw().toBuffer();
-  return { data, width: TILE, height: TILE };
-}
-
-function paste(canvas: Bitmap, { data, width, height }: Bitmap, left: number, top: number): void {
-  for (let y = 0; y < height; y++) {
-    canvas.data.set(data.subarray(y * width * 3, (y + 1) * width * 3), ((top + y) * canvas.width + left) * 3);
-  }
+  const leftOf = (column: number) => MARGIN + column * (pictureWidth + BETWEEN_PICTURES);
+  const tiles = rows.flatMap((pictures, row) =>
+    pictures.flatMap(({ versions }, column) =>
+      shown.map(async (version, place) => ({
+        input: await sharp(versions[version]).resize(TILE, TILE, { kernel: 'lanczos3' }).png().toBuffer(),
+        left: leftOf(column) + place * (TILE + GAP),
+        top: MARGIN + row * (TILE + MARGIN),
+      })),
+    ),
+  );
+  const width = leftOf(SHEET_COLUMNS) - BETWEEN_PICTURES + MARGIN;
+  const height = MARGIN + rows.length * (TILE + MARGIN);
+  return sharp({ create: { width, height, channels: 3, background: PAPER } })
+    .composite(await Promise.all(tiles))
+    .removeAlpha()
+    .png({ compressionLevel: 9 })
+    .toBuffer();
 }

@@ -1,21 +1,21 @@
-/** Finds the eye on its dark ground: the border that ImageMagick's `-fuzz F -trim` cuts away. Pure. */
-import type { Bitmap } from './bitmap.ts';
+/** Finds the eye on its dark background: computes the border that ImageMagick's `-fuzz F -trim` cuts away. Pure. */
+import { type Bitmap, cornersOf, type Size } from './bitmap.ts';
 
-export interface Box {
+export interface Box extends Size {
   left: number;
   top: number;
-  width: number;
-  height: number;
 }
 
 export type Side = 'left' | 'top' | 'right' | 'bottom';
-/** Of a pixel from a corner of its picture: mean over R, G, B of (c − corner)². */
+/** Highest level, of 255, of a dark corner. On 482 images of the competition no corner was above 38. */
+const DARK = 63;
+/** Distance of a pixel from a corner of its image: mean over R, G, B of (c − corner)². */
 export type Distance = (x: number, y: number) => number;
 
 /**
- * The distances that decide where each edge lies. Left and top edges compare with the top-left pixel, the right edge with the
- * top-right one, the bottom edge with the bottom-left one.
- * @param corners the picture whose corners count: the same, or another decode of the whole of what it is a part of
+ * Returns the distances that decide the position of each edge. Left and top edges compare with the top-left pixel. The right
+ * edge compares with the top-right pixel, the bottom edge with the bottom-left one.
+ * @param corners the image with the corners: the same one, or another decode of the whole image that contains it
  */
 export function distances(picture: Bitmap, corners: Bitmap = picture): Record<Side, Distance> {
   const { width, height } = corners;
@@ -39,10 +39,10 @@ function distanceFrom({ data, width }: Bitmap, corners: Bitmap, pixel: number): 
 }
 
 /**
- * The box that `-fuzz <fuzz> -trim` keeps: a pixel belongs to the border when its distance from the edge's corner is at most
+ * Returns the box that `-fuzz <fuzz> -trim` keeps. A pixel belongs to the border when its distance from the edge's corner is at most
  * (fuzz × 255)².
  * @param fuzz share of 255, 0–0.9
- * @returns undefined when nothing differs from the corners, or the edges cross: there is no eye to be seen
+ * @returns undefined when nothing differs from the corners, or the edges cross: no eye is visible
  */
 export function trimBox(picture: Bitmap, fuzz: number): Box | undefined {
   const { width, height } = picture;
@@ -51,9 +51,14 @@ export function trimBox(picture: Bitmap, fuzz: number): Box | undefined {
   return { left, top, width: width - left - right, height: height - top - bottom };
 }
 
+/** Returns whether at least two corners are dark, as in every image of a retina camera. Otherwise there is no eye to trim to. */
+export function hasDarkGround(picture: Bitmap): boolean {
+  return cornersOf(picture).filter(corner => Math.max(...corner) <= DARK).length >= 2;
+}
+
 /**
- * How many rows or columns at each side hold no pixel farther than `limit`; the whole side of the picture where none does.
- * Each is searched from outside, so that only the border itself is visited.
+ * Counts the rows or columns at each side that hold no pixel farther than `limit`. If no pixel is, the count is the whole side.
+ * Each side is searched from outside, so that only the border itself is visited.
  */
 export function borders({ width, height }: Bitmap, limit: number, from: Record<Side, Distance>): Record<Side, number> {
   let left = width;
@@ -75,8 +80,8 @@ export function borders({ width, height }: Bitmap, limit: number, from: Record<S
   return { left, top, right, bottom };
 }
 
-/** Width and height of a box fitted into a square of `size` pixels, as `-resize <size>x<size>` rounds them: at least 1. */
-export function fittedSize(box: Pick<Box, 'width' | 'height'>, size: number): { width: number; height: number } {
+/** Returns the size of a box fitted into a square of `size` pixels, rounded like `-resize <size>x<size>`. Each side is at least 1. */
+export function fittedSize(box: Size, size: number): Size {
   const scale = size / Math.max(box.width, box.height);
   return {
     width: Math.max(1, Math.round(box.width * scale)),
@@ -84,12 +89,10 @@ export function fittedSize(box: Pick<Box, 'width' | 'height'>, size: number): { 
   };
 }
 
-/** A box in a picture of `from` pixels in the coordinates of another size of it: each edge to the nearest pixel, at least one apart. */
-export function scaleBox(
-  box: Box,
-  from: { width: number; height: number },
-  to: { width: number; height: number },
-): Box {
+/**
+ * Scales a box from an image of size `from` to one of size `to`. Rounds each edge to the nearest pixel, and keeps each side at least 1.
+ */
+export function scaleBox(box: Box, from: Size, to: Size): Box {
   const across = to.width / from.width;
   const down = to.height / from.height;
   const left = Math.min(to.width - 1, Math.round(box.left * across));

@@ -1,12 +1,12 @@
-/** A fingerprint of what a picture shows: nearly the same for nearly the same picture, whatever its file. Pure. */
+/** Computes a fingerprint of the content of an image: nearly the same for nearly the same image, in any file. Pure. */
 import type { Bitmap } from './bitmap.ts';
 
 /** Bits of a hash. */
 export const HASH_BITS = 256;
 
-/** Side of the grid of mean brightness that the frequencies are taken from. */
+/** Side of the grid of mean brightness from which the frequencies are computed. */
 const GRID = 64;
-/** Frequencies in each direction, from the first on: the mean and what is constant along an axis is every retina's. */
+/** Frequencies in each direction, from the first on. The mean, and parts that are constant along an axis, are common to all retinas. */
 const FREQUENCIES = 16;
 
 /** cos(πk(2i + 1) / 2n) for k = 1 … 16: the rows of the discrete cosine transform. */
@@ -15,8 +15,8 @@ const COSINES = Array.from({ length: FREQUENCIES }, (_, k) =>
 );
 
 /**
- * The signs of the 16 × 16 lowest frequencies of the picture's brightness. Another quality of the JPEG, another size or another
- * brightness changes a few of the bits; of two different eyes about half differ, though all retinas look alike.
+ * Returns the signs of the 16 × 16 lowest frequencies of the image's brightness. Another quality of the JPEG, another size or another
+ * brightness changes a few of the bits. About half of them differ between two eyes, although all retinas look alike.
  * @returns 64 hexadecimal digits
  */
 export function perceptualHash(picture: Bitmap): string {
@@ -45,7 +45,9 @@ export function perceptualHash(picture: Bitmap): string {
   return digits;
 }
 
-/** Mean of 3·red + 6·green + blue over each cell of the grid; a picture smaller than the grid gives each pixel to several cells. */
+/**
+ * Returns the mean of 3·red + 6·green + blue over each cell of the grid. An image smaller than the grid gives each pixel to several cells.
+ */
 function meanBrightness({ data, width, height }: Bitmap): Float64Array {
   const grid = new Float64Array(GRID * GRID);
   const from = (cell: number, side: number) => Math.floor((cell * side) / GRID);

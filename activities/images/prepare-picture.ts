@@ -1,52 +1,36 @@
-/** From the bytes of a JPEG to the PNGs of its versions: the 2015 line, from one decode. */
-import sharp, { type Sharp } from 'sharp';
+/** Turns the bytes of a JPEG into the PNGs of its versions, like the pipeline of 2015, from one decode. */
 import type { PipelineInput, Version } from '../../config/input.ts';
-import { type Bitmap, centreOnBlack } from './bitmap.ts';
-import { type Box, fittedSize, scaleBox, trimBox } from './crop.ts';
-import { decodeSize } from './decode-size.ts';
-import { type Estimate, estimateBox, settleBox } from './edges.ts';
-import { versionOf } from './four-versions.ts';
-import { enhance } from './graham.ts';
+import { enhance } from './ben-graham.ts';
+import { type Bitmap, centreOnBlack, versionOf } from './bitmap.ts';
+import { type Estimate, estimateBox, settleBox } from './bounding-box.ts';
+import { type Box, fittedSize, hasDarkGround, scaleBox, trimBox } from './crop.ts';
+import { decodeRegion, decodeSize, decodeWhole, type Jpeg, openJpeg, UnusablePicture } from './decode-jpeg.ts';
 import { perceptualHash } from './perceptual-hash.ts';
 import { resizeBox } from './pixels.ts';
 import { encodePng } from './png.ts';
 
-/** A photograph that cannot be used; it is set aside with this error's message as the reason. */
-export class UnusablePicture extends Error {
-  override readonly name = 'UnusablePicture';
-}
-
-/** The fields of the input that shape a picture. */
+/** Fields of the input that shape an image. */
 export type PictureOptions = Readonly<Pick<PipelineInput['images'], 'size' | 'fuzz' | 'enhance'>> & {
   readonly versions: readonly Version[];
 };
 
 export interface PreparedPicture {
-  /** Pixels of the JPEG as a viewer shows it: turned as its EXIF orientation says. */
+  /** Pixels of the JPEG as a viewer shows it, in its EXIF orientation. */
   width: number;
   height: number;
-  /** The eye's box within it. */
+  /** Bounding box of the eye within it. */
   crop: Box;
-  /** Of the square that the versions are made from, see perceptual-hash.ts. */
+  /** True when the image has the dark background of an eye's; see crop.ts. */
+  darkGround: boolean;
+  /** Hash of the square from which the versions are made; see perceptual-hash.ts. */
   hash: string;
   pngs: { version: Version; bytes: Buffer }[];
 }
 
-/** The largest retina cameras give 24 megapixels; a header that claims more is refused before anything is decoded. */
-const MOST_PIXELS = 100_000_000;
-/** An eye fills most of its photograph: a box below this is dust on a black picture. */
+/** An eye fills most of its image: a box below this size is dust on a black image. */
 const SMALLEST_EYE = 32;
-const END_OF_IMAGE = Buffer.from([0xff, 0xd9]);
 
-interface Header {
-  /** As a viewer shows it. */
-  width: number;
-  height: number;
-  /** EXIF says that it is to be turned or mirrored. */
-  turned: boolean;
-}
-
-/** A decode, and the eye's box in it and in the whole photograph. */
+/** A decode, and the eye's bounding box in it and in the whole image. */
 interface Found {
   decoded: Bitmap;
   box: Box;
@@ -54,13 +38,18 @@ interface Found {
 }
 
 /**
- * Makes the versions of one photograph: decoded (shrunk where it is large), turned as EXIF says, trimmed, resized with Lanczos to fit
- * a square, centred on black (or enhanced, see graham.ts), written as PNG. Grey and CMYK become RGB; a colour profile is not applied.
- * @throws UnusablePicture for what is no JPEG, is cut short, black, or holds nothing larger than 32 pixels
+ * Makes the versions of one image. It is decoded (shrunk where it is large), rotated as EXIF says, trimmed, and resized with Lanczos
+ * to fit a square. Then it is centered on black (or enhanced, see ben-graham.ts) and written as PNG.
+ * Grayscale and CMYK become RGB; a color profile is not applied.
+ * @throws UnusablePicture when it is no JPEG, is damaged, too large, black, or holds nothing larger than 32 pixels; the signal's reason
  */
-export async function preparePicture(jpeg: Uint8Array, options: PictureOptions): Promise<PreparedPicture> {
-  const header = await readHeader(jpeg);
-  const found = await findEye(jpeg, header, options);
+export async function preparePicture(
+  jpeg: Uint8Array,
+  options: PictureOptions,
+  signal?: AbortSignal,
+): Promise<PreparedPicture> {
+  const opened = await openJpeg(jpeg, signal);
+  const found = await findEye(opened, options);
   if (found === undefined) throw new UnusablePicture('Expected an eye on a dark ground, got a picture of one colour');
   const { crop } = found;
   if (Math.min(crop.width, crop.height) < SMALLEST_EYE) {
@@ -71,73 +60,27 @@ export async function preparePicture(jpeg: Uint8Array, options: PictureOptions):
   const square = await make(found, options);
   const encode = async (version: Version) => ({ version, bytes: await encodePng(versionOf(square, version)) });
   const pngs = await Promise.all(options.versions.map(encode));
-  return { width: header.width, height: header.height, crop, hash: perceptualHash(square), pngs };
+  const { width, height } = opened.header;
+  return { width, height, crop, darkGround: hasDarkGround(found.decoded), hash: perceptualHash(square), pngs };
 }
 
-const input = { failOn: 'error', limitInputPixels: MOST_PIXELS, ignoreIcc: true } as const;
-
-/** Only JPEG gets as far as libvips, which would open many other formats too. */
-async function readHeader(jpeg: Uint8Array): Promise<Header> {
-  if (jpeg[0] !== 0xff || jpeg[1] !== 0xd8 || jpeg[2] !== 0xff) {
-    throw new UnusablePicture(
-      `Expected a JPEG, got bytes that begin with ${Buffer.from(jpeg.subarray(0, 4)).toString('hex')}`,
-    );
-  }
-  const { autoOrient, orientation = 1 } = await sharp(jpeg, { ...input, limitInputPixels: false })
-    .metadata()
-    .catch(() => undecodable(jpeg, 'a header that libjpeg refuses'));
-  const { width, height } = autoOrient;
-  if (width * height > MOST_PIXELS) {
-    throw new UnusablePicture(`Expected a JPEG of at most ${MOST_PIXELS} pixels, got ${width}×${height}`);
-  }
-  return { width, height, turned: orientation > 1 };
-}
-
-/** A photograph that is to be turned is decoded whole: libvips shrinks none on decoding that it turns, and there are few. */
-async function findEye(jpeg: Uint8Array, header: Header, { size, fuzz }: PictureOptions): Promise<Found | undefined> {
-  const to = decodeSize(header, size);
-  if (header.turned || to.width === header.width) {
-    const decoded = await pixelsOf(sharp(jpeg, { ...input, autoOrient: header.turned }), jpeg);
+async function findEye(jpeg: Jpeg, { size, fuzz }: PictureOptions): Promise<Found | undefined> {
+  const { header } = jpeg;
+  const decoded = await decodeWhole(jpeg, decodeSize(header, size));
+  if (decoded.width === header.width) {
     const box = trimBox(decoded, fuzz);
     return box && { decoded, box, crop: box };
   }
-  const decoded = await pixelsOf(sharp(jpeg, input).resize(to.width, to.height, { fit: 'fill' }), jpeg);
   const estimate = estimateBox(decoded, header, { fuzz, size });
   if (estimate === undefined) return undefined;
   const crop = isUnsure(estimate)
-    ? settleBox(estimate, await cutOut(jpeg, estimate.unsure.region), decoded, header, fuzz)
+    ? settleBox(estimate, await decodeRegion(jpeg, estimate.unsure.region), decoded, header, fuzz)
     : estimate.box;
   return { decoded, box: scaleBox(crop, header, decoded), crop };
 }
 
 function isUnsure(estimate: Estimate): estimate is Required<Estimate> {
   return estimate.unsure !== undefined;
-}
-
-/** A part of the whole photograph; what lies below it is not decoded. */
-function cutOut(jpeg: Uint8Array, region: Box): Promise<Bitmap> {
-  return pixelsOf(sharp(jpeg, { ...input, sequentialRead: true }).extract(region), jpeg);
-}
-
-async function pixelsOf(picture: Sharp, jpeg: Uint8Array): Promise<Bitmap> {
-  const { data, info } = await picture
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-    .catch(() => undecodable(jpeg, 'data that libjpeg refuses'));
-  if (info.channels !== 3) throw new UnusablePicture(`Expected red, green and blue, got ${info.channels} channels`);
-  return { data, width: info.width, height: info.height };
-}
-
-/**
- * The reason is found here and not taken from libvips: its complaints go through one buffer for all threads, so that of two bad
- * pictures at once one may get the other's or none, and the list of reasons must be the same each time.
- */
-function undecodable(jpeg: Uint8Array, otherwise: string): never {
-  const endsWhole = Buffer.from(jpeg.buffer, jpeg.byteOffset, jpeg.length).includes(END_OF_IMAGE);
-  throw new UnusablePicture(
-    `Expected a JPEG that can be decoded, got ${endsWhole ? otherwise : 'one that is cut short'}`,
-  );
 }
 
 async function make({ decoded, box, crop }: Found, { size, enhance: how }: PictureOptions): Promise<Bitmap> {

@@ -1,4 +1,4 @@
-/** The list of what was set aside, and how much of that is too much. Pure. */
+/** Formats the quarantine list, and checks it against its limit. Pure. */
 import type { QuarantinedEntry } from './types.ts';
 
 /** Lines of the list that an error message shows. */
@@ -16,10 +16,10 @@ export function parseQuarantine(text: string): QuarantinedEntry[] {
 }
 
 /**
- * The message when too many were set aside; undefined when it may go on.
- * @param of pictures altogether, those set aside among them
- * @param most share of them that may be, `images.maxQuarantined`
- * @param place where the whole list lies
+ * Returns the message when too many entries are quarantined; undefined otherwise.
+ * @param of number of all images, including quarantined ones
+ * @param most share of them that may be quarantined, `images.maxQuarantined`
+ * @param place location of the whole list
  */
 export function tooManyQuarantined(
   entries: readonly QuarantinedEntry[],

@@ -1,28 +1,21 @@
-/** A tar that is written file by file and knows where each lies: the same files in the same order give the same bytes. */
+/** Writes a tar file by file and returns the offset of each. The same files in the same order give the same bytes. */
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
+import type { Version } from '../../config/input.ts';
 
 const BLOCK = 512;
 
-export interface ShardTar {
-  /** Appends a file; resolves once its bytes are handed on. @returns where they lie within the tar */
-  add(name: string, bytes: Uint8Array): Promise<{ offset: number; size: number }>;
-  /** Ends the tar; resolves when the file is written. */
-  finish(): Promise<void>;
-  /** Gives it up; the unfinished file stays for its owner to remove. */
-  abandon(): Promise<void>;
-}
-
-/** @param path of the file to be written. Names given to `add` stay below 100 characters: each has one header of 512 bytes. */
-export function createShardTar(path: string): ShardTar {
+/** Opens a tar for writing. @param path of the tar. Names given to `add` stay below 100 characters, so each has one header of 512 bytes */
+export function createShardTar(path: string) {
   const pack = tar.pack();
   const written = pipeline(pack, createWriteStream(path));
-  // Whoever adds or finishes hears of a failure to write; nobody may be listening when it comes.
+  // `add` and `finish` report a write failure. No handler may be attached yet when it happens.
   written.catch(() => undefined);
   let end = 0;
   return {
-    async add(name, bytes) {
+    /** Appends a file, and resolves once its bytes are passed on. @returns their location within the tar */
+    async add(name: string, bytes: Uint8Array): Promise<{ offset: number; size: number }> {
       const offset = end + BLOCK;
       const added = new Promise<void>((resolve, reject) => {
         // A fixed time: the bytes must not depend on when a shard was made.
@@ -31,18 +24,24 @@ export function createShardTar(path: string): ShardTar {
           error ? reject(error) : resolve(),
         );
       });
-      // A failed disk destroys the stream, and tar-stream then never answers: whichever comes first.
+      // A failed disk destroys the stream, and tar-stream then never calls back, so the first of the two decides.
       await Promise.race([added, written]);
       end = offset + Math.ceil(bytes.length / BLOCK) * BLOCK;
       return { offset, size: bytes.length };
     },
-    async finish() {
+    async finish(): Promise<void> {
       pack.finalize();
       await written;
     },
-    async abandon() {
+    /** Stops writing. The caller removes the unfinished file. */
+    async abandon(): Promise<void> {
       pack.destroy();
       await written.catch(() => undefined);
     },
   };
+}
+
+/** Returns the name in shards, databases and lists: `10_left.a.png`. */
+export function fileName({ image, version }: { image: string; version: Version }): string {
+  return `${image}.${version}.png`;
 }

@@ -1,6 +1,6 @@
 import type { PipelineInput, Version } from '../../config/input.ts';
 import type { Artifact } from '../../storage/store.ts';
-import type { ArchivePart } from '../download/types.ts';
+import type { ArchivePart } from '../zip/virtual-file.ts';
 
 export interface OpenArchiveArgs {
   /** `stages/prepare/<key>`. */
@@ -12,15 +12,17 @@ export interface OpenArchiveArgs {
 }
 
 export interface OpenedArchive {
-  /** `<prefix>/directory.json`: the pictures' entries in order of their offset. */
+  /** `<prefix>/directory.json`: the images' entries in order of their offset. */
   directory: Artifact;
   pictures: number;
   shards: number;
-  /** Uncompressed bytes of all pictures. */
+  /** Uncompressed bytes of all images. */
   bytes: number;
-  /** Entries set aside at once: hostile or duplicate names, no label. */
+  /** Entries quarantined before they are read: hostile or duplicate names, no label. */
   quarantined: number;
-  /** Labels that no entry belongs to. */
+  /** Other files beside the images, which are ignored. */
+  ignored: number;
+  /** Labels without an entry. */
   labelsWithoutPicture: number;
 }
 
@@ -29,7 +31,7 @@ export interface PrepareShardArgs {
   parts: ArchivePart[];
   directory: Artifact;
   images: PipelineInput['images'];
-  /** Number of the shard from 0; it holds pictures `shard × shardSize` and on. */
+  /** Number of the shard, from 0. It holds up to `shardSize` images from number `shard × shardSize`. */
   shard: number;
 }
 
@@ -41,23 +43,23 @@ export interface PreparedShard {
   index: Artifact;
   /** `<prefix>/shard-000.originals.tar`, when they are kept. */
   originals: Artifact | null;
-  /** `<prefix>/shard-000.quarantine.jsonl`; null when nothing was set aside. */
+  /** `<prefix>/shard-000.quarantine.jsonl`; null when nothing was quarantined. */
   quarantine: Artifact | null;
   entries: number;
   /** Uncompressed bytes read. */
   bytes: number;
   crcErrors: number;
-  /** Pictures prepared; × versions PNGs were written. */
+  /** Images prepared. Each gives one PNG per version. */
   pictures: number;
   quarantined: number;
-  /** Seconds of work spent reading and inflating, summed over pictures; parallel work counts twice. */
+  /** Seconds of reading and inflating, summed over images; parallel work counts twice. */
   unzipSeconds: number;
-  /** Likewise for decoding, trimming, resizing and encoding. */
+  /** Seconds of decoding, trimming, resizing and encoding, summed in the same way. */
   augmentSeconds: number;
   reused: boolean;
 }
 
-/** The index beside a shard: where each PNG lies in the tar, so that any picture can be read by one range. */
+/** The index beside a shard. It holds the location of each PNG in the tar, so that one ranged read returns any image. */
 export interface ShardIndex {
   tar: string;
   pictures: IndexedPicture[];
@@ -66,14 +68,14 @@ export interface ShardIndex {
 export interface IndexedPicture {
   /** `10_left` */
   image: string;
-  /** Stage 0–4 from the labels; null where there are none. */
+  /** Grade 0–4 from the labels; null where there are none. */
   stage: number | null;
-  /** Pixels of the JPEG as a viewer shows it: turned as its EXIF orientation says. */
+  /** Pixels of the JPEG as a viewer shows it, in its EXIF orientation. */
   width: number;
   height: number;
-  /** The eye's box within it. */
+  /** Bounding box of the eye within it. */
   crop: { left: number; top: number; width: number; height: number };
-  /** Perceptual hash of the prepared picture, 64 hexadecimal digits; an older release made none. */
+  /** Perceptual hash of the prepared image, 64 hexadecimal digits. */
   hash?: string;
   /** Byte range of each version's PNG within the tar. */
   versions: Partial<Record<Version, { offset: number; size: number }>>;
@@ -88,13 +90,14 @@ export interface QuarantinedEntry {
 
 export interface CloseShardsArgs {
   prefix: string;
+  parts: ArchivePart[];
   images: PipelineInput['images'];
   archive: OpenedArchive;
   shards: PreparedShard[];
 }
 
 export interface ClosedShards {
-  /** `<prefix>/quarantine.jsonl`, one `QuarantinedEntry` a line; empty where nothing was set aside. */
+  /** `<prefix>/quarantine.jsonl`, one `QuarantinedEntry` per line; empty where nothing was quarantined. */
   quarantine: Artifact;
   quarantined: number;
 }
@@ -106,7 +109,7 @@ export interface DrawAugmentationArgs {
   images: PipelineInput['images'];
 }
 
-/** Heartbeat details while a shard is made. */
+/** Heartbeat details while a shard is prepared. */
 export interface ShardProgress {
   shard: number;
   next: number;
@@ -118,8 +121,8 @@ export interface ImageActivities {
   openArchive(args: OpenArchiveArgs): Promise<OpenedArchive>;
   /** Reads a shard's entries, checks each CRC, makes the versions and writes one tar with its index. */
   unzipAndAugment(args: PrepareShardArgs): Promise<PreparedShard>;
-  /** Joins the quarantine lists. Non-retryable when more than `images.maxQuarantined` of the pictures are in it. */
+  /** Joins the quarantine lists. Non-retryable when more than `images.maxQuarantined` of the images are in them. */
   closeShards(args: CloseShardsArgs): Promise<ClosedShards>;
-  /** Draws `runs/<run>/report/augmentation.png`: the first pictures of each stage in all their versions. */
+  /** Draws `runs/<run>/report/augmentation.png`: the first images of each grade in all their versions. */
   drawAugmentation(args: DrawAugmentationArgs): Promise<Artifact>;
 }

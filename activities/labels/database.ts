@@ -1,24 +1,23 @@
-/** Builds an LMDB with Caffe's own tool: no other writer makes databases of the version it reads. */
+/** Builds an LMDB with Caffe's own tool: no other writer makes databases of the version that Caffe reads. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CaffeError, type CaffeOptions, runCaffe } from '../training/run-caffe.ts';
+import { quote } from '../../lib/quote.ts';
+import { CaffeError, type CaffeOptions, runCaffe } from '../caffe/run-caffe.ts';
 
 export interface DatabaseOptions extends CaffeOptions {
-  /** Lines `file stage` in the order of the database. */
+  /** Lines `file grade` in the order of the database. */
   records: readonly string[];
-  /** Keep the pictures as PNG instead of raw pixels. */
+  /** Keeps the images as PNG instead of raw pixels. */
   encoded: boolean;
-  /** Make the mean picture too. */
-  mean: boolean;
   onProgress: (files: number) => void;
 }
 
 /**
- * Makes `database/data.mdb` and, if asked for, `mean.binaryproto` in `options.cwd`, from the pictures in its folder `pictures`.
- * @throws CaffeError when a picture did not get in: the tool itself skips it and succeeds
+ * Creates `database/data.mdb` in `options.cwd`, from the images in its folder `pictures`.
+ * @throws CaffeError when an image is missing from the database: the tool itself skips it and succeeds
  */
 export async function makeDatabase(options: DatabaseOptions): Promise<void> {
-  const { cwd, records, encoded, mean, onProgress } = options;
+  const { cwd, records, encoded, onProgress } = options;
   await writeFile(join(cwd, 'records.txt'), records.map(record => `${record}\n`).join(''));
   let processed = 0;
   const errors: string[] = [];
@@ -35,13 +34,7 @@ export async function makeDatabase(options: DatabaseOptions): Promise<void> {
   });
   if (processed !== records.length) {
     throw new CaffeError(
-      `Expected ${records.length} records in the database, got ${processed}: ${errors[0] ?? 'convert_imageset left some out without a word'}`,
+      `Expected ${records.length} records in the database, got ${processed}: ${quote(errors[0] ?? 'convert_imageset left some out without a word', 200)}`,
     );
-  }
-  if (mean) {
-    await runCaffe('compute_image_mean', ['--backend=lmdb', 'database', 'mean.binaryproto'], {
-      ...options,
-      onEvent: () => {},
-    });
   }
 }

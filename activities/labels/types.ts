@@ -7,15 +7,19 @@ export type Fold = (typeof FOLDS)[number];
 export interface FoldCounts {
   patients: number;
   eyes: number;
-  /** Eyes per stage 0–4. */
+  /** Eyes of each grade 0–4. */
   stages: number[];
 }
 
-export interface AssignFoldsArgs {
-  /** `stages/label/<key>` */
+/** Arguments of a stage that reads images. */
+interface FromPictures {
+  /** `stages/label/<key>`, or the prefix of a scoring. */
   prefix: string;
-  /** `stages/prepare/<key>`: its manifest lists the shards. */
+  /** `stages/prepare/<key>`, whose manifest lists the shards. */
   prepare: string;
+}
+
+export interface AssignFoldsArgs extends FromPictures {
   labels: Artifact;
   folds: PipelineInput['folds'];
   images: PipelineInput['images'];
@@ -25,7 +29,7 @@ export interface AssignFoldsArgs {
 export interface AssignedFolds {
   /** `<prefix>/folds.csv`: `image,patient,level,fold` (and `version` for `folds.unit: record`). */
   folds: Artifact;
-  /** `<prefix>/plan.json`: which records, in which order, each database holds. */
+  /** `<prefix>/plan.json`: the records of each database, in order. */
   plan: Artifact;
   /** `split-k/{train,val,test}.tsv` and `split-k/labels.txt` under the prefix, by name. */
   lists: Record<string, Artifact>;
@@ -36,39 +40,25 @@ export interface AssignedFolds {
   trimmed: number;
 }
 
-export interface BuildDatabaseArgs {
-  prefix: string;
-  prepare: string;
+export interface BuildDatabaseArgs extends FromPictures {
   plan: Artifact;
   name: string;
-  images: PipelineInput['images'];
   training: PipelineInput['training'];
-  /** Workflows of older releases leave it out: training databases then get a mean picture of their own. */
-  mean?: false;
 }
 
 export interface BuiltDatabase {
   name: string;
   /** `<prefix>/<name>.mdb`: the LMDB's `data.mdb`. */
   database: Artifact;
-  /** `<prefix>/<name>.mean.binaryproto`, of training databases only, where it was asked for. */
-  mean: Artifact | null;
   records: number;
   reused: boolean;
 }
 
-export interface AverageMeansArgs {
-  prefix: string;
-  databases: BuiltDatabase[];
-}
-
-export interface SumPicturesArgs {
-  prefix: string;
-  prepare: string;
+export interface SumPicturesArgs extends FromPictures {
   plan: Artifact;
-  /** From 0. */
+  /** Number of the part, from 0. */
   part: number;
-  /** How many parts the eyes of the training databases are dealt into. */
+  /** Number of parts into which the eyes of the training databases are divided. */
   parts: number;
 }
 
@@ -86,18 +76,16 @@ export interface SummedPictures {
 
 export interface AverageSumsArgs {
   prefix: string;
-  /** All parts. */
+  /** The sums of all parts. */
   sums: SummedPictures[];
 }
 
 export interface LabelActivities {
-  /** Deals the eyes into folds, writes the lists of the four splits and plans the databases. */
+  /** Assigns the eyes to folds, writes the lists of the four splits and plans the databases. */
   assignFolds(args: AssignFoldsArgs): Promise<AssignedFolds>;
   buildDatabase(args: BuildDatabaseArgs): Promise<BuiltDatabase>;
-  /** Adds up the pictures of the part's eyes in the training databases, from one version of each. */
+  /** Adds up the images of the part's eyes in the training databases, from one version of each. */
   sumPictures(args: SumPicturesArgs): Promise<SummedPictures>;
-  /** `<prefix>/mean.binaryproto`: the mean picture of all training records. */
+  /** Stores `<prefix>/mean.binaryproto`, the mean image of all training records. */
   averageSums(args: AverageSumsArgs): Promise<Artifact>;
-  /** The same from the mean pictures of the databases, for workflows of older releases. */
-  averageMeans(args: AverageMeansArgs): Promise<Artifact>;
 }

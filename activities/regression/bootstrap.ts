@@ -1,65 +1,65 @@
-/** How far a figure could have come out otherwise with other patients. */
-import { seededRandom } from './random.ts';
+/** Computes confidence intervals of statistics by a bootstrap over patients. */
+import { setImmediate } from 'node:timers/promises';
+import { seededRandom } from '../../lib/random.ts';
 
-/** A figure of the fold, as a function of how often each eye counts; null where it cannot be computed. */
+/** Computes a figure of the fold from the number of times that each eye counts. Returns null where it cannot be computed. */
 export type Statistic = (weights: Uint16Array) => number | null;
 
-/** Lower and upper end of the middle 95 %. */
+/** Lower and upper bound of the middle 95 %. */
 export type Interval = [low: number, high: number];
 
-export interface BootstrapOptions<Name extends string = string, Difference extends string = string> {
-  /** Default 1,000. */
-  samples?: number;
-  seed: number;
-  /** Further figures: the first of two statistics less the second, in the same sample. */
-  differences?: Record<Difference, readonly [of: Name, over: Name]>;
+/** Returns the statistic `of` minus `over`, computed on the same sample. */
+export function difference(of: Statistic, over: Statistic): Statistic {
+  return weights => {
+    const [a, b] = [of(weights), over(weights)];
+    return a === null || b === null ? null : a - b;
+  };
 }
 
-/** A figure that exists in fewer of the samples than this has no interval: what is left would be a selection. */
+/** Minimum share of samples that need a value for an interval. With fewer, the remaining values would be a biased selection. */
 const NEEDED = 0.9;
 
 /**
- * Percentile bootstrap over patients: each sample draws as many patients as there are, with replacement, and takes all eyes of each, because
- * the eyes of one patient are not independent. The same samples serve every statistic.
+ * Runs a percentile bootstrap over patients. Each sample draws as many patients as there are, with replacement. It takes all eyes of
+ * each patient, because these are not independent. All statistics use the same samples. The loop yields before each sample, so that
+ * heartbeats can be sent.
  * @param patients the patient of each eye
  * @returns 95 % intervals by name; null where too few samples had a value
  */
-export function bootstrapByPatient<Name extends string, Difference extends string = never>(
+export async function bootstrapByPatient<Name extends string>(
   patients: readonly string[],
   statistics: Record<Name, Statistic>,
-  options: BootstrapOptions<Name, Difference>,
-): Record<Name | Difference, Interval | null> {
-  const samples = options.samples ?? 1000;
+  { samples = 1000, seed }: { samples?: number; seed: number },
+): Promise<Record<Name, Interval | null>> {
   const numbers = new Map<string, number>();
   for (const patient of patients) if (!numbers.has(patient)) numbers.set(patient, numbers.size);
   const patientOf = Uint32Array.from(patients, patient => numbers.get(patient)!);
-  const next = seededRandom(options.seed);
-  const names = Object.keys(statistics) as Name[];
-  const differences = Object.entries(options.differences ?? {}) as [Difference, readonly [Name, Name]][];
-  const values = new Map<Name | Difference, number[]>();
-  for (const name of [...names, ...differences.map(([name]) => name)]) values.set(name, []);
+  const next = seededRandom(seed);
+  const figures = Object.entries<Statistic>(statistics).map(([name, statistic]) => {
+    const values: number[] = [];
+    return { name, statistic, values };
+  });
   const drawn = new Uint16Array(numbers.size);
   const weights = new Uint16Array(patients.length);
   for (let sample = 0; sample < samples; sample++) {
+    await setImmediate();
     drawn.fill(0);
     for (let i = 0; i < drawn.length; i++) drawn[Math.floor(next() * drawn.length)]!++;
     for (let eye = 0; eye < weights.length; eye++) weights[eye] = drawn[patientOf[eye]!]!;
-    const drawnValues = new Map(names.map(name => [name, statistics[name](weights)]));
-    for (const [name, value] of drawnValues) if (value !== null) values.get(name)!.push(value);
-    for (const [name, [of, over]] of differences) {
-      const [a, b] = [drawnValues.get(of) ?? null, drawnValues.get(over) ?? null];
-      if (a !== null && b !== null) values.get(name)!.push(a - b);
+    for (const { statistic, values } of figures) {
+      const value = statistic(weights);
+      if (value !== null) values.push(value);
     }
   }
-  const intervals = [...values].map(([name, found]): [Name | Difference, Interval | null] => {
-    const sorted = found.sort((a, b) => a - b);
+  const intervals = figures.map(({ name, values }): [string, Interval | null] => {
+    const sorted = values.sort((a, b) => a - b);
     const enough = sorted.length > 0 && sorted.length >= NEEDED * samples;
     return [name, enough ? [quantile(sorted, 0.025), quantile(sorted, 0.975)] : null];
   });
-  return Object.fromEntries(intervals) as Record<Name | Difference, Interval | null>;
+  return Object.fromEntries(intervals) as Record<Name, Interval | null>;
 }
 
-/** Quantile of rising values, linear between neighbours. */
+/** Returns a quantile of ascending values, with linear interpolation. */
 function quantile(sorted: readonly number[], share: number): number {
   const at = share * (sorted.length - 1);
   const low = sorted[Math.floor(at)]!;

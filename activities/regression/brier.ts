@@ -1,6 +1,6 @@
-/** Whether probabilities mean what they say. */
+/** Measures the calibration of probabilities. */
 
-/** Brier score: mean squared distance of the probability from what was (1 or 0). Null without eyes. */
+/** Returns the Brier score: the mean squared distance between the probability and the outcome (1 or 0). Returns null without eyes. */
 export function brierScore(positive: ArrayLike<number>, probabilities: ArrayLike<number>): number | null {
   if (positive.length === 0) return null;
   let sum = 0;
@@ -17,8 +17,8 @@ export interface ReliabilityBin {
 }
 
 /**
- * Reliability curve: eyes in `bins` equal steps of probability, a value between two steps in the lower one as scikit-learn has it;
- * empty bins are left out.
+ * Returns the reliability curve: the eyes in `bins` probability bins of equal width. As in scikit-learn, a value on the boundary of
+ * two bins belongs to the lower one. Empty bins are left out.
  */
 export function reliabilityCurve(
   positive: ArrayLike<number>,

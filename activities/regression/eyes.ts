@@ -1,5 +1,6 @@
-/** Joins the folds with what the networks said: one row for each eye that no network trained on. */
+/** Joins the folds with the scores of the networks: one row for each eye that no network trained on. */
 import type { Fold } from '../labels/types.ts';
+import type { Leak } from './metrics.ts';
 
 /** A row of folds.csv. */
 export interface FoldRow {
@@ -11,11 +12,11 @@ export interface FoldRow {
   version: string | null;
 }
 
-/** The scores of one training: a record's P(y>k) for each of its splits. */
+/** Scores of one training: P(y>k) of each record for each of the training's splits. */
 export interface ScoreTable {
-  /** Where it was read, for error messages. */
+  /** File that it was read from, for error messages. */
   name: string;
-  /** The splits it has columns for. */
+  /** Splits that have a column. */
   splits: number[];
   rows: { image: string; version: string; level: number; fold: Fold; p: number[] }[];
 }
@@ -29,22 +30,22 @@ export interface ScoredEye {
   fold: 'validation' | 'test';
   /** P(y>k) for k = 0 … 3, mean over the versions. */
   p: number[];
-  /** Standard deviation of each over the versions, divided by n; 0 where there is one. */
+  /** Standard deviation of each P(y>k) over the versions (variance divided by n); 0 for a single version. */
   spread: number[];
-  /** Each as of the first version alone. */
+  /** P(y>k) of the first version alone. */
   first: number[];
-  /** How many versions the mean is over. */
+  /** Number of versions in the mean. */
   versions: number;
 }
 
-/** The files contradict each other: something wrote them that should not have. */
+/** Contradiction between the stored files of a run, which only a defect of the software can cause. */
 export class InconsistentScores extends Error {
   override readonly name = 'InconsistentScores';
 }
 
 /**
- * The eyes of the validation and test folds in the order of the folds, each with its four probabilities.
- * @throws InconsistentScores when a split is missing or there twice, an eye has no score, or a score belongs to another stage or fold
+ * Returns the eyes of the validation and test folds in the order of the folds, each with its four probabilities.
+ * @throws InconsistentScores when a split is missing or duplicated, an eye has no score, or grade or fold of a score differ
  */
 export function joinScores(folds: readonly FoldRow[], tables: readonly ScoreTable[]): ScoredEye[] {
   const eyes = folds.flatMap((row): ScoredEye[] =>
@@ -82,7 +83,7 @@ export function joinScores(folds: readonly FoldRow[], tables: readonly ScoreTabl
       eye.versions = versions[at]!;
       for (const k of table.splits) eye.p[k]! /= eye.versions;
     });
-    // From the mean, and not from the sum of squares: what never varies must have a spread of zero.
+    // Computed from the mean, not from the sum of squares, so that constant values have a spread of exactly zero.
     for (const [i, row] of table.rows.entries()) {
       const eye = eyeOf[i]!;
       table.splits.forEach((k, column) => {
@@ -99,4 +100,17 @@ export function joinScores(folds: readonly FoldRow[], tables: readonly ScoreTabl
     if (!scored.has(k)) throw new InconsistentScores(`Expected scores of splits 0 to 3, got none of split ${k}`);
   }
   return eyes;
+}
+
+/** Returns the shares of test records whose eye, and whose patient, is also in the training fold; null without test records. */
+export function measureLeak(rows: readonly FoldRow[]): Leak {
+  const train = rows.filter(row => row.fold === 'train');
+  const test = rows.filter(row => row.fold === 'test');
+  if (test.length === 0) return { eyes: null, patients: null };
+  const eyes = new Set(train.map(row => row.image));
+  const patients = new Set(train.map(row => row.patient));
+  return {
+    eyes: test.filter(row => eyes.has(row.image)).length / test.length,
+    patients: test.filter(row => patients.has(row.patient)).length / test.length,
+  };
 }

@@ -1,28 +1,22 @@
-/** What the regression sees of an eye. */
+/** Builds the features of the regression. */
 import type { ScoredEye } from './eyes.ts';
 
 export interface FeatureOptions {
-  /** The splits whose probabilities are used. */
+  /** Splits whose probabilities are used. */
   splits: readonly number[];
-  /** Also those of the fellow eye. */
+  /** Adds the probabilities of the fellow eye. */
   fellowEye: boolean;
-  /** Also how far the versions of the picture lie apart. */
+  /** Adds the standard deviation over the versions of the image. */
   spread: boolean;
-  /** The mean over the versions, or the first version alone. */
+  /** True for the mean over the versions, false for the first version alone. */
   meanOverVersions: boolean;
 }
 
-export interface Features {
-  names: string[];
-  /** One row for each eye, in the order of the eyes. */
-  rows: number[][];
-}
-
 /**
- * `p0` … `p3` of the chosen splits, then `spread.p0` …, then `fellow.p0` …: the fellow eye's (mean over its records). An eye whose fellow
- * has no scores lends its own.
+ * Returns names and rows of the features: `p0` … `p3` of the chosen splits, then `spread.p0` …, then `fellow.p0` …. The last are the
+ * fellow eye's, mean over its records. Where the fellow eye has no scores, the eye's own are used. Rows are in the order of the eyes.
  */
-export function buildFeatures(eyes: readonly ScoredEye[], options: FeatureOptions): Features {
+export function buildFeatures(eyes: readonly ScoredEye[], options: FeatureOptions) {
   const { splits, fellowEye, spread, meanOverVersions } = options;
   const names = splits.map(k => `p${k}`);
   const probabilitiesOf = (eye: ScoredEye) => (meanOverVersions ? eye.p : eye.first);
@@ -43,7 +37,7 @@ export function buildFeatures(eyes: readonly ScoredEye[], options: FeatureOption
   };
 }
 
-/** The probabilities of each image, mean over its records. */
+/** Returns the probabilities of each image, mean over its records. */
 function fellowMeans(
   eyes: readonly ScoredEye[],
   probabilitiesOf: (eye: ScoredEye) => readonly number[],
@@ -57,7 +51,7 @@ function fellowMeans(
   return new Map([...records].map(([image, { p, records }]) => [image, p.map(sum => sum / records)]));
 }
 
-/** `10_left` ↔ `10_right` */
+/** Returns the name of the fellow eye: `10_left` ↔ `10_right`. */
 export function fellowOf(image: string): string {
   return image.endsWith('_left') ? image.replace(/_left$/, '_right') : image.replace(/_right$/, '_left');
 }

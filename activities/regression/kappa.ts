@@ -1,14 +1,17 @@
-/** How well predicted stages agree with the graded ones. */
+/** Measures the agreement of predicted grades with the actual ones. */
 
-/** Stages 0 (no retinopathy) to 4 (proliferative). */
+/** Number of grades: 0 (no retinopathy) to 4 (proliferative). */
 export const STAGE_COUNT = 5;
 
-/** Rows: the stage as graded. Columns: the stage as predicted. */
+/** Returns the sum of counts. */
+export const total = (counts: readonly number[]): number => counts.reduce((sum, n) => sum + n, 0);
+
+/** Counts of eyes. Rows are actual grades, columns predicted grades. */
 export type Confusion = number[][];
 
 /**
- * Counts eyes by graded and predicted stage, 5 × 5.
- * @param weights how often each eye counts; default once
+ * Counts eyes by actual and predicted grade, 5 × 5.
+ * @param weights number of times that each eye counts; once by default
  */
 export function confusionMatrix(
   graded: ArrayLike<number>,
@@ -23,16 +26,16 @@ export function confusionMatrix(
 }
 
 /**
- * Quadratic weighted kappa, 1 − Σw·O / Σw·E with w = (i − j)² and E from the two histograms: the score of the competition.
+ * Returns the quadratic weighted kappa, the score of the competition: 1 − Σw·O / Σw·E with w = (i − j)² and E from the two histograms.
  *
- * Where E is zero (every grade and every prediction is one and the same stage) the ratio does not exist. It is 0 here, as for any other
- * constant prediction: such a prediction has shown nothing.
+ * Where Σw·E is zero (all actual and predicted grades are equal) the ratio is undefined. The result is then 0, as for any other
+ * constant prediction, because such a prediction shows nothing.
  * @returns null when there are no eyes
  */
 export function quadraticWeightedKappa(matrix: Confusion): number | null {
-  const graded = matrix.map(row => row.reduce((sum, n) => sum + n, 0));
-  const predicted = matrix.map((_, j) => matrix.reduce((sum, row) => sum + row[j]!, 0));
-  const eyes = graded.reduce((sum, n) => sum + n, 0);
+  const graded = matrix.map(total);
+  const predicted = matrix.map((_, j) => total(matrix.map(row => row[j]!)));
+  const eyes = total(graded);
   if (eyes === 0) return null;
   let observed = 0;
   let expected = 0;
@@ -46,7 +49,7 @@ export function quadraticWeightedKappa(matrix: Confusion): number | null {
   return expected === 0 ? 0 : 1 - observed / expected;
 }
 
-/** The kappa of eyes as a function of how often each counts: the bootstrap asks a thousand times. */
+/** Returns the kappa as a function of the number of times that each eye counts. The bootstrap calls it a thousand times. */
 export function kappaStatistic(
   graded: ArrayLike<number>,
   predicted: ArrayLike<number>,
@@ -63,30 +66,19 @@ export function kappaStatistic(
   };
 }
 
-/** Share of eyes on the diagonal; null when there are none. */
+/** Returns the share of eyes on the diagonal; null when there are no eyes. */
 export function accuracyOf(matrix: Confusion): number | null {
-  const eyes = matrix.flat().reduce((sum, n) => sum + n, 0);
-  return eyes === 0 ? null : matrix.reduce((sum, row, i) => sum + row[i]!, 0) / eyes;
+  const eyes = total(matrix.flat());
+  return eyes === 0 ? null : total(matrix.map((row, i) => row[i]!)) / eyes;
 }
 
-/** Mean distance in stages between grade and prediction; null when there are no eyes. */
+/** Returns the mean absolute difference between actual and predicted grade; null when there are no eyes. */
 export function meanAbsoluteError(matrix: Confusion): number | null {
-  const eyes = matrix.flat().reduce((sum, n) => sum + n, 0);
-  if (eyes === 0) return null;
-  return matrix.reduce((sum, row, i) => row.reduce((s, n, j) => s + n * Math.abs(i - j), sum), 0) / eyes;
+  const eyes = total(matrix.flat());
+  return eyes === 0 ? null : total(matrix.flatMap((row, i) => row.map((n, j) => n * Math.abs(i - j)))) / eyes;
 }
 
-/** Share of each graded stage that was predicted as such; null for a stage without eyes. */
+/** Returns the recall of each grade; null for a grade without eyes. */
 export function recallByStage(matrix: Confusion): (number | null)[] {
-  return matrix.map((row, i) => {
-    const eyes = row.reduce((sum, n) => sum + n, 0);
-    return eyes === 0 ? null : row[i]! / eyes;
-  });
-}
-
-/** Share of eyes on the right side of split k, {0..k} against {k+1..4}. */
-export function splitAccuracy(matrix: Confusion, k: number): number | null {
-  const eyes = matrix.flat().reduce((sum, n) => sum + n, 0);
-  if (eyes === 0) return null;
-  return matrix.reduce((sum, row, i) => row.reduce((s, n, j) => s + (i > k === j > k ? n : 0), sum), 0) / eyes;
+  return matrix.map((row, i) => (total(row) === 0 ? null : row[i]! / total(row)));
 }

@@ -1,15 +1,14 @@
-/** Thresholds for a wanted specificity or sensitivity: chosen on one fold, applied to another. */
-import { ascending, between } from './ordering.ts';
-import { ratesAt } from './roc.ts';
+/** Chooses thresholds for a target specificity or sensitivity on one fold, and applies them to another. */
+import { ascending, between, ratesAt } from '../../lib/roc.ts';
 
 export interface OperatingPoint {
-  /** Which of the two was asked for. */
+  /** Rate that the target is for. */
   fixed: 'specificity' | 'sensitivity';
-  /** At least this much of it, on the fold where the threshold was chosen. */
+  /** Minimum of that rate on the fold where the threshold is chosen. */
   target: number;
-  /** Call positive from this score on; null when the fold had no eyes of one kind. */
+  /** Scores from here on count as positive. Null when that fold lacks positives or negatives. */
   threshold: number | null;
-  /** Both as measured on the other fold. */
+  /** Sensitivity and specificity on the other fold. */
   sensitivity: number | null;
   specificity: number | null;
 }
@@ -17,8 +16,8 @@ export interface OperatingPoint {
 export const TARGETS = [0.8, 0.9, 0.95] as const;
 
 /**
- * The threshold that keeps `fixed` at least at `target` and gives most of the other rate. It lies halfway between two scores.
- * @returns null when all eyes are of one kind
+ * Chooses the threshold that keeps `fixed` at `target` or above and maximizes the other rate. It is halfway between two scores.
+ * @returns null when all eyes are positive or all are negative
  */
 export function chooseThreshold(
   positive: ArrayLike<number>,
@@ -31,7 +30,7 @@ export function chooseThreshold(
   for (let i = 0; i < positive.length; i++) positives += positive[i]!;
   const negatives = positive.length - positives;
   if (positives === 0 || negatives === 0) return null;
-  // Below the first eye everything is called positive: sensitivity 1, specificity 0.
+  // At the lowest score all eyes count as positive: sensitivity 1, specificity 0.
   let threshold = scores[order[0]!]!;
   let positivesBelow = 0;
   let negativesBelow = 0;
@@ -57,7 +56,7 @@ interface Judged {
   scores: ArrayLike<number>;
 }
 
-/** Sensitivity at 80, 90 and 95 % specificity and the reverse: thresholds from `chosenOn`, rates from `appliedTo`. */
+/** Returns the sensitivity at 80, 90 and 95 % specificity and the reverse, with thresholds from `chosenOn` and rates from `appliedTo`. */
 export function operatingPoints(chosenOn: Judged, appliedTo: Judged): OperatingPoint[] {
   return (['specificity', 'sensitivity'] as const).flatMap(fixed =>
     TARGETS.map(target => {

@@ -1,23 +1,24 @@
-/** Ridge regression: least squares with a penalty on the weights, for features that are collinear and rare. */
+/** Fits ridge regression: least squares with a penalty on the weights, for few eyes and collinear features. */
 import { Matrix, solve } from 'ml-matrix';
+import { seededRandom, shuffled } from '../../lib/random.ts';
 
-/** What ridge regression needs to know of its rows, whatever the strength. */
+/** Statistics of the rows that ridge regression needs, independent of the strength. */
 export interface Moments {
-  /** Of each feature, and of y. */
+  /** Means of each feature, and of y. */
   mean: number[];
   meanY: number;
-  /** Of each feature with each, and with y; divided by n. */
+  /** Covariances of the features with each other, and with y, divided by n. */
   covariance: Float64Array[];
   covarianceY: Float64Array;
 }
 
 export interface LinearModel {
-  /** One for each feature, in the feature's own units. */
+  /** Weight of each feature, in the feature's own units. */
   weights: number[];
   intercept: number;
 }
 
-/** @param features one row per eye, at least one */
+/** Computes the moments. @param features one row per eye, at least one; @throws RangeError without rows */
 export function momentsOf(features: readonly (readonly number[])[], y: ArrayLike<number>): Moments {
   const rows = features.length;
   if (rows === 0) throw new RangeError('Expected at least one eye to fit on, got none');
@@ -43,14 +44,15 @@ export function momentsOf(features: readonly (readonly number[])[], y: ArrayLike
 }
 
 /**
- * Minimises mean (y − ŷ)² + strength · Σ vⱼ², where vⱼ = wⱼ·sdⱼ is the weight of the standardised feature (mean 0, standard deviation 1
- * over the given rows, divided by n). So the penalty does not depend on units or on the number of rows. The intercept is not penalised.
- * A feature that never varies gets weight 0; of several least-squares solutions (strength 0, collinear features) the shortest.
- * @param strength from 0 (ordinary least squares) up
+ * Minimizes mean (y − ŷ)² + strength · Σ vⱼ², where vⱼ = wⱼ·sdⱼ is the weight of the standardized feature. Standardized is: mean 0 and
+ * standard deviation 1 over the given rows, with the variance divided by n. So the penalty does not depend on units or on the number of
+ * rows. The intercept is not penalized.
+ * A constant feature gets weight 0. Of several least-squares solutions (strength 0, collinear features) it returns the shortest.
+ * @param strength 0 (ordinary least squares) or more
  */
 export function solveRidge({ mean, meanY, covariance, covarianceY }: Moments, strength: number): LinearModel {
   const deviation = mean.map((_, j) => Math.sqrt(covariance[j]![j]!));
-  // Rounding leaves a constant column a deviation of about 1e-17: dividing by that would make noise a feature.
+  // Rounding leaves a constant column with a deviation of about 1e-17. A division by it would turn noise into a feature.
   const used = deviation.flatMap((sd, j) => (sd > 1e-12 * Math.max(1, Math.abs(mean[j]!)) ? [j] : []));
   const weights = mean.map(() => 0);
   if (used.length > 0) {
@@ -63,7 +65,7 @@ export function solveRidge({ mean, meanY, covariance, covarianceY }: Moments, st
         left.set(i, j, correlation + (i === j ? strength : 0));
       });
     });
-    // By singular values: correlated features with strength 0 still have an answer.
+    // Uses singular values, so that correlated features with strength 0 still have a solution.
     const solution = solve(left, right, true);
     used.forEach((a, i) => {
       weights[a] = solution.get(i, 0) / deviation[a]!;
@@ -72,7 +74,7 @@ export function solveRidge({ mean, meanY, covariance, covarianceY }: Moments, st
   return { weights, intercept: weights.reduce((rest, weight, j) => rest - weight * mean[j]!, meanY) };
 }
 
-/** Moments and solution in one: see both. */
+/** Fits a model: `momentsOf` and `solveRidge` in one call. */
 export function fitRidge(
   features: readonly (readonly number[])[],
   y: ArrayLike<number>,
@@ -81,7 +83,52 @@ export function fitRidge(
   return solveRidge(momentsOf(features, y), strength);
 }
 
-/** ŷ of one eye. */
+/** Returns ŷ of one eye. */
 export function predictLinear(model: LinearModel, features: readonly number[]): number {
   return model.weights.reduce((sum, weight, j) => sum + weight * features[j]!, model.intercept);
+}
+
+export interface ChosenStrength {
+  strength: number;
+  /** `cross-validation`, `input` (given by the caller), or `default` with too few patients for cross-validation. */
+  by: 'cross-validation' | 'input' | 'default';
+}
+
+/** 1e-5 … 10 in steps of √10: from a negligible strength to one that leaves little more than the mean. */
+const STRENGTHS = Array.from({ length: 13 }, (_, i) => 10 ** (-5 + i / 2));
+const GROUPS = 5;
+const WITHOUT_TRIAL = 0.01;
+
+/**
+ * Chooses the strength by five-fold cross-validation over patients. Both eyes of a patient are left out together, as a fellow eye
+ * would leak the answer. Among equals the stronger wins. With fewer than ten patients the strength is 0.01.
+ * @param patients the patient of each row
+ */
+export function chooseStrength(
+  features: readonly (readonly number[])[],
+  y: ArrayLike<number>,
+  patients: readonly string[],
+  seed: number,
+): ChosenStrength {
+  // Sorted before shuffling, so that the result does not depend on the order of the rows.
+  const names = shuffled([...new Set(patients)].sort(), seededRandom(seed));
+  if (names.length < 2 * GROUPS) return { strength: WITHOUT_TRIAL, by: 'default' };
+  const groupOf = new Map(names.map((name, i) => [name, i % GROUPS]));
+  const error = new Array<number>(STRENGTHS.length).fill(0);
+  for (let group = 0; group < GROUPS; group++) {
+    const kept: number[] = [];
+    const leftOut: number[] = [];
+    patients.forEach((patient, i) => {
+      (groupOf.get(patient) === group ? leftOut : kept).push(i);
+    });
+    const moments = momentsOf(
+      kept.map(i => features[i]!),
+      kept.map(i => y[i]!),
+    );
+    STRENGTHS.forEach((strength, s) => {
+      const model = solveRidge(moments, strength);
+      for (const i of leftOut) error[s]! += (predictLinear(model, features[i]!) - y[i]!) ** 2 / patients.length;
+    });
+  }
+  return { strength: STRENGTHS[error.lastIndexOf(Math.min(...error))]!, by: 'cross-validation' };
 }

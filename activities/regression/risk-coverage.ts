@@ -1,38 +1,35 @@
-/** What the machine is worth when it may hand eyes over to a person. */
+/** Computes the risk-coverage curve of selective prediction: kappa when a person grades the least certain eyes. */
+import type { PredictedEye } from './fit.ts';
 import { confusionMatrix, quadraticWeightedKappa } from './kappa.ts';
-import { stageProbabilities } from './monotone.ts';
+import { stageProbabilities } from './predict-grade.ts';
 
 export interface RiskCoveragePoint {
-  /** Share of the eyes that a person grades: the least certain ones. */
+  /** Share of the eyes that a person grades, the least certain ones. */
   handedOver: number;
-  /** Eyes left to the machine. */
+  /** Number of eyes that the model grades. */
   eyes: number;
-  /** Kappa of the eyes left to the machine. */
+  /** Kappa of the eyes that the model grades. */
   qwkOfRest: number | null;
-  /** Kappa of all, the eyes handed over counted as graded right. */
+  /** Kappa of all eyes, where those that the person grades count as correct. */
   qwkTogether: number | null;
 }
 
 const STEPS = 20;
 
-interface Eye {
-  level: number;
-  predicted: number;
-  p: readonly number[];
-}
+type Eye = Pick<PredictedEye, 'level' | 'predicted' | 'p'>;
 
 /**
- * The expected squared distance of the predicted stage from the true one, as the four probabilities have it: what kappa would charge for it.
+ * Returns the expected squared distance between predicted and true grade, by the four probabilities. It is the penalty that kappa uses.
  */
 export function uncertaintyOf({ p, predicted }: Pick<Eye, 'p' | 'predicted'>): number {
   return stageProbabilities(p).reduce((sum, share, stage) => sum + share * (stage - predicted) ** 2, 0);
 }
 
-/** Points at 0, 5, … 95 % handed over; empty without eyes. */
+/** Returns the points at 0, 5, … 95 % graded by a person; empty without eyes. */
 export function riskCoverage(eyes: readonly Eye[]): RiskCoveragePoint[] {
   if (eyes.length === 0) return [];
   const uncertainty = eyes.map(uncertaintyOf);
-  // Equal ones stay in the order of the eyes.
+  // Eyes of equal uncertainty keep their order.
   const order = eyes.map((_, i) => i).sort((a, b) => uncertainty[b]! - uncertainty[a]! || a - b);
   const levels = order.map(i => eyes[i]!.level);
   const predicted = order.map(i => eyes[i]!.predicted);

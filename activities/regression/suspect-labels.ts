@@ -1,33 +1,29 @@
-/** Held-out eyes whose grade all four networks contradict: a grader's second look is best spent here. */
+/** Finds held-out eyes whose grade all four networks contradict. They are the best candidates for a second grading. */
+
+import { SPLITS } from '../../config/grades.ts';
 import type { PredictedEye } from './fit.ts';
 import { STAGE_COUNT } from './kappa.ts';
-import { SPLITS } from './split-names.ts';
+import type { ReadPrediction } from './tables.ts';
 
-export interface SuspectLabel {
-  /** From 1: the furthest from its grade. */
+export interface SuspectLabel extends ReadPrediction {
+  /** Rank from 1, the eye furthest from its grade. */
   rank: number;
-  image: string;
-  version: string | null;
-  level: number;
-  fold: PredictedEye['fold'];
-  /** What all four networks see: more disease than was graded, or less. */
+  /** Direction of the contradiction: the networks see more disease than the grade, or less. */
   seen: 'more' | 'less';
-  /** The largest of the four shares of eyes of the same grade that a network finds at least as far off. */
+  /** Share of eyes of the same grade that a network scores at least as extreme. The largest share of the four networks. */
   tail: number;
-  p: number[];
-  expected: number;
-  predicted: number;
 }
 
-/** A network contradicts a grade when it finds at most this share of the eyes so graded as far off. */
+/** Maximum share of the eyes of a grade that a network scores as extreme as an eye whose grade it contradicts. */
 const EXTREME = 0.1;
 
 /**
- * A network alone cannot say that a moderate eye is none: its question may have the same answer for both. And a rare condition is hardly
- * ever given more than a half. So each network is asked how the eye stands among the held-out eyes of the same grade. An eye is
- * listed when it is among the most extreme tenth for all four, all on the same side, and the regression's stage lies there too.
+ * Finds suspect grades. A single network cannot contradict a grade by its probability alone, for two reasons. Its split may put
+ * two grades on the same side, and the probability of a rare condition is hardly ever above 0.5. So each network ranks the eye among
+ * the held-out eyes of the same grade. An eye is listed when all four networks put it in the most extreme tenth, on the same side.
+ * The regression's grade must be on that side too.
  * @param predictions eyes of the validation and test folds
- * @returns by distance between grade and regression, the largest first
+ * @returns eyes by distance between grade and regression, the largest first
  */
 export function suspectLabels(predictions: readonly PredictedEye[]): SuspectLabel[] {
   const suspects: Omit<SuspectLabel, 'rank'>[] = [];
@@ -54,7 +50,7 @@ export function suspectLabels(predictions: readonly PredictedEye[]): SuspectLabe
     .map((suspect, i) => ({ rank: i + 1, ...suspect }));
 }
 
-/** How many of the rising values are below `value`, or with `orEqual` not above it. */
+/** Returns the number of ascending values below `value`, or with `orEqual` not above it. */
 function countBelow(sorted: Float64Array, value: number, orEqual: boolean): number {
   let low = 0;
   let high = sorted.length;

@@ -1,30 +1,37 @@
-/** What belongs to the run as a whole: its input, the keys of its stages, their manifests. */
+/** Activities of the run as a whole: its input, the keys of its stages, and their manifests. */
+
 import { Context } from '@temporalio/activity';
+import sdk from '@temporalio/worker/package.json' with { type: 'json' };
+import sharp from 'sharp';
 import { forkedInput, forkedRun } from '../../config/forks.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
+import { differences } from '../../config/merge.ts';
 import { resolveInput as checkInput, InputError } from '../../config/resolve.ts';
-import { putJson } from '../../storage/files.ts';
-import { contentKey } from '../../storage/keys.ts';
+import { quote } from '../../lib/quote.ts';
+import own from '../../package.json' with { type: 'json' };
+import { isStored } from '../../storage/artifacts.ts';
+import { contentKey } from '../../storage/content-key.ts';
+import { getSoundJson, putJson, settleJson } from '../../storage/documents.ts';
+import { waitUntilTidy } from '../../storage/gc-lock.ts';
 import type { Manifest } from '../../storage/manifest.ts';
-import { waitUntilTidy } from '../../storage/tidying.ts';
+import { needManifest, readManifest } from '../../storage/stage-outputs.ts';
+import { CorruptObject } from '../../storage/store.ts';
+import type { ActivityServices } from '../dependencies.ts';
 import { finalFailure } from '../failures.ts';
-import type { ActivityServices } from '../services.ts';
-import { findReason } from './reason.ts';
-import { claimKey, readManifest, readRecord, readStages, runKey, type StageRecord, stageKey } from './records.ts';
-import { wantsSearchAttributes } from './searchable.ts';
-import { type Tries, triesOf } from './tries.ts';
-import type { RunActivities } from './types.ts';
-import { versions } from './versions.ts';
+import { type Tries, triesOf } from './attempt-counts.ts';
+import { discard } from './discard.ts';
+import { latestKey, needRecord, readRecord, runKey, stageKey } from './records.ts';
+import type { OpenStageArgs, RunActivities, StageRecord } from './types.ts';
 
-/** Far below the timeout of closing a stage, which is to come to its end without a history too. */
+/** Far below the timeout of `closeStage`, which must succeed without a history too. */
 const HISTORY_MS = 30_000;
 
 export function createRunActivities({ store, env, log }: ActivityServices): RunActivities {
   const record = async (entry: StageRecord) => {
-    await store.put(stageKey(entry.run, entry.name), json(entry), { overwrite: true });
+    await putJson(store, stageKey(entry.run, entry.name), entry, { overwrite: true });
   };
 
-  /** What was tried for the stage that is being closed; undefined where nobody can tell: no stage fails for that. */
+  /** Counts the attempts at the stage that is being closed; undefined where the history cannot be read. No stage fails because of that. */
   const readTries = async (): Promise<Tries | undefined> => {
     try {
       const { client, info } = Context.current();
@@ -37,7 +44,7 @@ export function createRunActivities({ store, env, log }: ActivityServices): RunA
     }
   };
 
-  /** Puts the input of the run that a fork comes from under what is given. */
+  /** Merges the given input over that of the run that a fork starts from. */
   const wholeInput = async (given: PartialPipelineInput): Promise<PartialPipelineInput> => {
     const from = forkedRun(given);
     if (from === undefined) return given;
@@ -65,86 +72,111 @@ export function createRunActivities({ store, env, log }: ActivityServices): RunA
           versions: await versions(),
           createdAt: new Date().toISOString(),
         };
-        await store.put(runKey(run), json(content), { overwrite: true });
+        await putJson(store, runKey(run), content, { overwrite: true });
         return { run, input: resolved, ...(wantsSearchAttributes(env) && { searchAttributes: true }) };
       } catch (error) {
         throw error instanceof InputError ? finalFailure('BadInput', error.message) : error;
       }
     },
 
-    async openStage({ run, name, stage, recipe, inputs, parameters }) {
-      const key = contentKey({ stage, recipe, inputs, parameters });
+    async openStage({ run, name, ...what }) {
+      const { stage } = what;
+      const key = contentKey(what);
       const prefix = `stages/${stage}/${key}`;
-      const opened = { run, name, stage, key, recipe, inputs, parameters };
-      // Before it is looked whether it is there, so that nobody removes it in between.
-      await store.put(claimKey(run, name), json({ name, stage, key, finished: false }), { overwrite: true });
+      const opened = { run, name, ...what, key };
+      const before = [stageKey(run, name), latestKey(name)].map(at =>
+        getSoundJson<Opened & { reason?: string }>(store, at),
+      );
+      // Records without a reason belong to an attempt that ended before the next lines.
+      const others = (await Promise.all(before)).filter(one => one?.reason !== '').filter(one => one !== undefined);
+      // The record is written before the manifest is looked up, so that `gc` cannot remove the stage in between.
+      await record({ ...opened, reused: false, reason: '', seconds: 0, finished: false });
       await waitUntilTidy(store);
-      const manifest = await readManifest(store, { stage, key });
-      const reason = await findReason(store, opened);
+      const manifest = await readManifest(store, prefix).catch(async error => {
+        if (!(error instanceof CorruptObject)) throw error;
+        log.warn(`${error.message}: the stage is made again`);
+        await discard(error);
+      });
+      const reason = reasonOf(opened, manifest ?? undefined, others);
       const { seconds = 0, counts = {} } = manifest ?? {};
-      const reused = manifest !== undefined;
+      const reused = Boolean(manifest);
       await record({ ...opened, reused, reason, seconds, finished: reused });
-      await store.remove(claimKey(run, name));
+      await putJson(store, latestKey(name), opened, { overwrite: true });
       return { stage, key, prefix, finished: reused ? { counts, seconds } : null, reason, openedAt: Date.now() };
     },
 
-    async closeStage({ run, name, stage, recipe, inputs, parameters, key, openedAt, outputs, counts: figures }) {
-      for (const [output, { key: at, offset = 0, size }] of Object.entries(outputs)) {
-        const there = await store.head(at);
-        const fits = there && (offset > 0 ? there.size >= offset + size : there.size === size);
-        if (!fits) {
+    async closeStage({ openedAt, outputs, counts: figures, ...opened }) {
+      const { run, name, stage, key, recipe, inputs, parameters } = opened;
+      for (const [output, artifact] of Object.entries(outputs)) {
+        if (!(await isStored(store, artifact))) {
+          const got = (await store.head(artifact.key))?.size ?? 'nothing';
           throw new Error(
-            `Expected ${output} of stage ${name} to be ${size} bytes at ${at}, got ${there?.size ?? 'nothing'}`,
+            `Expected ${output} of stage ${name} to be ${artifact.size} bytes at ${artifact.key}, got ${got}`,
           );
         }
       }
-      // Another machine's clock may be behind the one that opened the stage.
+      // Another machine's clock may be behind that of the machine that opened the stage.
       const seconds = Math.max(0, Date.now() - openedAt) / 1000;
-      // A training has counted its own, by the journals of its segments.
+      // A training counts its own attempts, from the attempt logs of its segments.
       const counts = stage === 'train' ? figures : { ...figures, ...(await readTries()) };
-      const own: Manifest = { schemaVersion: 1, stage, key, recipe, inputs, parameters, outputs, counts, seconds };
-      await putJson(store, `stages/${stage}/${key}/manifest.json`, own);
-      // Another run may have closed the same stage first: what it wrote is what counts.
-      const manifest = (await readManifest(store, { stage, key })) ?? own;
-      const reason = (await readStages(store, run)).find(entry => entry.name === name)?.reason ?? '';
-      await record({
-        run,
-        name,
-        stage,
-        key,
-        recipe,
-        inputs,
-        parameters,
-        reused: false,
-        reason,
-        seconds: manifest.seconds,
-        finished: true,
-      });
+      const own: Manifest = { schemaVersion: 1, stage, run, key, recipe, inputs, parameters, outputs, counts, seconds };
+      // Another run may have closed the same stage first. Then its manifest counts.
+      const { content: manifest } = await settleJson(store, `stages/${stage}/${key}/manifest.json`, own);
+      const reason = (await getSoundJson<StageRecord>(store, stageKey(run, name)))?.reason ?? '';
+      await record({ ...opened, reused: false, reason, seconds: manifest.seconds, finished: true });
       return manifest;
     },
 
-    async readRun({ run }) {
-      const record = await readRecord(store, run);
-      if (record) return record;
-      throw finalFailure(
-        'BadInput',
-        `Expected a run ${run} in ${store.url}, got none: start retinopathyPipeline first`,
-      );
-    },
+    readRun: ({ run }) => needRecord(store, run),
 
     async readManifest(place) {
-      const manifest = await readManifest(store, place);
-      if (!manifest) {
-        throw finalFailure(
-          'BadInput',
-          `Expected stages/${place.stage}/${place.key} to be finished in ${store.url}, got no manifest`,
-        );
-      }
-      return manifest;
+      const prefix = `stages/${place.stage}/${place.key}`;
+      return needManifest(store, prefix).catch(async error => {
+        if (!(error instanceof CorruptObject)) throw error;
+        for await (const _ of store.list(`${prefix}/`)) throw error;
+        throw finalFailure('BadInput', error.message);
+      });
     },
   };
 }
 
-function json(value: unknown): Buffer {
-  return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+export async function versions(): Promise<Record<string, string>> {
+  return {
+    retinopathy: own.version,
+    node: process.versions.node,
+    temporalSdk: sdk.version,
+    sharp: sharp.versions.sharp ?? 'unknown',
+    libvips: sharp.versions.vips,
+  };
+}
+
+type Opened = OpenStageArgs & { key: string };
+
+/** Differences named before the rest is only counted. */
+const SHOWN = 3;
+
+/**
+ * Returns why a stage is made or reused. @param others stages of the same name opened before; the one with the fewest differences explains
+ * best
+ */
+function reasonOf(opened: Opened, finished: Manifest | undefined, others: readonly Opened[]): string {
+  if (finished) return `same inputs and parameters as before${finished.run ? `: made by ${finished.run}` : ''}`;
+  if (others.some(({ key }) => key === opened.key)) return 'begun before and not finished: what is there is used';
+  const changes = others
+    .map(other => differences(content(other), content(opened)))
+    .sort((a, b) => a.length - b.length)[0];
+  if (!changes) return 'nothing like it in the store';
+  const more = changes.length > SHOWN ? ` and ${changes.length - SHOWN} more` : '';
+  return `changed: ${changes.slice(0, SHOWN).join(', ')}${more}`;
+}
+
+function content({ recipe, inputs, parameters }: Opened): unknown {
+  return { recipe, inputs, ...(parameters as object) };
+}
+
+/** Returns whether the pipeline sets search attributes. @throws Error with one line for a person when the setting is invalid */
+export function wantsSearchAttributes({ RETINOPATHY_SEARCH_ATTRIBUTES: wanted }: NodeJS.ProcessEnv): boolean {
+  if (wanted === undefined || wanted === '' || wanted === '0') return false;
+  if (wanted === '1') return true;
+  throw new Error(`Expected RETINOPATHY_SEARCH_ATTRIBUTES to be 1 or 0, got \`${quote(wanted)}\``);
 }

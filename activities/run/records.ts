@@ -1,33 +1,19 @@
 /**
- * What a run leaves in the store about itself: `runs/<run>/run.json` (input, versions) and one object a stage beside it, as the
- * four trainings open and close theirs at the same time from several workers, and no update may be lost.
+ * Records of a run in the store: `runs/<run>/run.json` (input, versions) and one object per stage beside it. The four trainings
+ * open and close their stages at the same time from several workers. With an object for each, no update is lost.
  */
-import { getJson } from '../../storage/files.ts';
-import { keySegment, runFolder } from '../../storage/key-names.ts';
-import type { Json, Manifest, StageFolder, StagePlace } from '../../storage/manifest.ts';
+import { getJson } from '../../storage/documents.ts';
+import { keySegment, runFolder } from '../../storage/key-syntax.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import type { RunRecord } from './types.ts';
-
-export interface StageRecord {
-  run: string;
-  name: string;
-  stage: StageFolder;
-  key: string;
-  recipe: number;
-  inputs: Record<string, string>;
-  parameters: Json;
-  reused: boolean;
-  reason: string;
-  seconds: number;
-  finished: boolean;
-}
+import { finalFailure } from '../failures.ts';
+import type { RunRecord, StageRecord } from './types.ts';
 
 export const runKey = (run: string) => `${runFolder(run)}/run.json`;
 export const stageKey = (run: string, name: string) => `${runFolder(run)}/stages/${keySegment(name)}.json`;
-/** Says that a run is about to refer to a stage, until its record does. */
-export const claimKey = (run: string, name: string) => `${runFolder(run)}/claims/${keySegment(name)}.json`;
+/** Key of the stage of that name that was opened last, by any run. */
+export const latestKey = (name: string) => `latest/${keySegment(name)}.json`;
 
-/** `run.json` joined with the records of the stages; undefined where there is no such run. */
+/** Reads `run.json` joined with the records of the stages; undefined where there is no such run. */
 export async function readRecord(store: ArtifactStore, run: string): Promise<RunRecord | undefined> {
   const input = await getJson<Omit<RunRecord, 'stages'>>(store, runKey(run));
   if (!input) return undefined;
@@ -38,7 +24,14 @@ export async function readRecord(store: ArtifactStore, run: string): Promise<Run
   return { ...input, stages: Object.fromEntries(stages) };
 }
 
-/** The stages that a run has opened so far. */
+/** Reads the record of a run. @throws a final failure where there is no such run */
+export async function needRecord(store: ArtifactStore, run: string): Promise<RunRecord> {
+  const record = await readRecord(store, run);
+  if (record) return record;
+  throw finalFailure('BadInput', `Expected a run ${run} in ${store.url}, got none: start retinopathyPipeline first`);
+}
+
+/** Returns the stages that a run has opened so far. */
 export async function readStages(store: ArtifactStore, run: string): Promise<StageRecord[]> {
   const records: StageRecord[] = [];
   for await (const { key } of store.list(`${runFolder(run)}/stages/`)) {
@@ -46,8 +39,4 @@ export async function readStages(store: ArtifactStore, run: string): Promise<Sta
     if (record) records.push(record);
   }
   return records;
-}
-
-export function readManifest(store: ArtifactStore, { stage, key }: StagePlace): Promise<Manifest | undefined> {
-  return getJson(store, `stages/${stage}/${key}/manifest.json`);
 }

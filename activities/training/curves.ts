@@ -1,21 +1,21 @@
-/** The curves of a training as one table. */
-import { splitName } from '../regression/split-names.ts';
-import type { CurvePoint } from './caffe-log.ts';
+/** Formats the curves of a training as one table. */
+import { splitName } from '../../config/grades.ts';
+import type { CurvePoint } from '../caffe/caffe-log.ts';
 import type { EvaluatedSnapshot, Heads } from './types.ts';
 
 export interface SegmentCurve {
   key: string;
   epoch: number;
-  /** The iteration the segment ends at. */
+  /** Last iteration of the segment. */
   iteration: number;
-  /** Which attempt at the segment it was that trained it, from 1. */
+  /** Number of the attempt that trained the segment, from 1. */
   attempt: number;
   points: CurvePoint[];
 }
 
 export const CURVES_HEADER = 'split,epoch,iteration,metric,value,attempt,time';
 
-/** `split,epoch,iteration,metric,value,attempt,time`; metrics as the type of `collectCurves` lists them. */
+/** Formats `split,epoch,iteration,metric,value,attempt,time`; the type of `collectCurves` lists the metrics. */
 export function formatCurves(
   heads: Heads,
   segments: readonly SegmentCurve[],
@@ -31,20 +31,24 @@ export function formatCurves(
     }
   }
   const ends = new Map(segments.map(({ key, iteration }) => [key, iteration]));
-  for (const { epoch, snapshot, auc, accuracy, loss, training, attempt, at } of evaluations) {
+  for (const evaluation of evaluations) {
+    const { epoch, snapshot, attempt, at } = evaluation;
     const iteration = ends.get(snapshot);
     if (iteration === undefined) continue;
-    for (const [i, k] of heads.entries()) {
-      for (const [metric, value] of [
-        ['validation auc', auc[i]],
-        ['validation accuracy', accuracy[i]],
-        ['validation loss', loss[i]],
-        ['training auc', training?.auc[i]],
-      ] as const) {
-        if (value !== null && value !== undefined)
-          lines.push([splitName(k), epoch, iteration, metric, value, attempt, at].join(','));
-      }
-    }
+    for (const [i, k] of heads.entries())
+      for (const [metric, value] of figuresOf(evaluation, i))
+        lines.push([splitName(k), epoch, iteration, metric, value, attempt, at].join(','));
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Returns the values of a head by metric, without those that cannot be computed. */
+export function figuresOf({ auc, accuracy, loss, training }: EvaluatedSnapshot, head: number): [string, number][] {
+  const figures = {
+    'validation auc': auc[head],
+    'validation accuracy': accuracy[head],
+    'validation loss': loss[head],
+    'training auc': training.auc[head],
+  };
+  return Object.entries(figures).flatMap(([metric, value]) => (typeof value === 'number' ? [[metric, value]] : []));
 }

@@ -1,45 +1,60 @@
-/** The snapshots of a training that the store knows: one at the end of each epoch, found by the chain of keys. */
-import { getJson } from '../../storage/files.ts';
+/** Finds the stored snapshots of a training, one at the end of each epoch, by the chain of keys. */
+
+import { setImmediate } from 'node:timers/promises';
+import { hex } from '../../storage/checksum.ts';
+import { getJson } from '../../storage/documents.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { VALIDATION_DATABASE } from '../labels/plan.ts';
+import { VALIDATION_DATABASE } from '../labels/database-plan.ts';
 import { keyedSegment, type TrainingInputs } from './inputs.ts';
-import { readSegment, segmentPrefix } from './segment-record.ts';
-import type { EvaluatedSnapshot, TrainingArgs } from './types.ts';
+import { readSegment, segmentPrefix } from './segment-manifest.ts';
+import type { EvaluatedSnapshot, GivenRates, TrainingArgs } from './types.ts';
 
 export interface EpochSnapshot {
   /** From 1. */
   epoch: number;
   /** Key of the last segment of the epoch. */
   snapshot: string;
-  /** Whether its segments are in the store, and whether its pair still is: retention keeps the last two and the best. */
+  /** True if the last segment is stored; `kept` if its snapshot still is. Retention keeps the last two and the best. */
   trained: boolean;
   kept: boolean;
 }
 
-/** Rates that somebody gave for the epochs after the one named, from the manifest of a training that was steered. */
-export type GivenRates = readonly { after: number; rate: number }[];
+/** Computes the keys of the first `count` segments. */
+export async function segmentKeys(
+  inputs: TrainingInputs,
+  args: Pick<TrainingArgs, 'training' | 'heads'>,
+  count: number,
+  rates: GivenRates = [],
+): Promise<string[]> {
+  const perEpoch = inputs.chain.databases.length;
+  const keys: string[] = [];
+  while (keys.length < count) {
+    const epoch = Math.floor(keys.length / perEpoch) + 1;
+    const given = rates.findLast(({ after }) => epoch > after)?.rate ?? null;
+    keys.push((await keyedSegment(inputs, args, keys.length, keys.at(-1) ?? null, given)).key);
+    // Yields to the event loop, so that heartbeats are sent.
+    if (keys.length % 1000 === 0) await setImmediate();
+  }
+  return keys;
+}
 
-/** @param epochs how many, from the first on */
+/** Looks up the snapshots of the first epochs. @param epochs their number */
 export async function epochSnapshots(
   store: ArtifactStore,
   inputs: TrainingInputs,
   args: Pick<TrainingArgs, 'training' | 'heads'>,
   epochs: number,
-  rates: GivenRates = [],
 ): Promise<EpochSnapshot[]> {
   const perEpoch = inputs.chain.databases.length;
+  const keys = await segmentKeys(inputs, args, epochs * perEpoch);
   const snapshots: EpochSnapshot[] = [];
-  let previous: string | null = null;
   for (let epoch = 1; epoch <= epochs; epoch++) {
-    const given = rates.findLast(({ after }) => epoch > after)?.rate ?? null;
-    for (let n = (epoch - 1) * perEpoch; n < epoch * perEpoch; n++) {
-      previous = (await keyedSegment(inputs, args, n, previous, given)).key;
-    }
-    const segment = await readSegment(store, previous!);
+    const snapshot = keys[epoch * perEpoch - 1]!;
+    const segment = await readSegment(store, snapshot);
     const pair = segment ? [segment.model, segment.state] : [];
     const there = await Promise.all(pair.map(({ key }) => store.head(key)));
     snapshots.push({
-      ...{ epoch, snapshot: previous!, trained: segment !== undefined },
+      ...{ epoch, snapshot, trained: segment !== undefined },
       kept: there.length > 0 && there.every(head => head !== undefined),
     });
   }
@@ -47,15 +62,15 @@ export async function epochSnapshots(
 }
 
 /**
- * Where what a snapshot is worth on the validation fold is kept. The snapshot's key knows nothing of that fold, which other shares may
- * change while the training fold stays.
+ * Returns the key of a snapshot's evaluation on the validation fold. It contains that fold's checksum, because the snapshot's key
+ * does not depend on the fold, which other shares may change while the training fold stays.
  */
 export function judgementKey({ databases }: TrainingInputs, snapshot: string): string {
   const { crc32c } = databases.get(VALIDATION_DATABASE)!;
-  return `${segmentPrefix(snapshot)}/evaluation-${crc32c.toString(16).padStart(8, '0')}.json`;
+  return `${segmentPrefix(snapshot)}/evaluation-${hex(crc32c)}.json`;
 }
 
-/** What a snapshot was found to be worth; undefined where nobody has judged it. */
+/** Reads the evaluation of a snapshot; undefined if there is none. @throws CorruptObject */
 export function readJudgement(
   store: ArtifactStore,
   inputs: TrainingInputs,

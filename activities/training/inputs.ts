@@ -1,13 +1,21 @@
-/** What a training starts from, read from the label stage and the worker's files: net, databases, mean picture, weights. */
-
-import { readFile, stat } from 'node:fs/promises';
+/** Reads the inputs of a training from the label stage and the worker's files: net, databases, mean image, weights. */
+import { readFile } from 'node:fs/promises';
+import { pathOf } from '../../config/files.ts';
 import { trainingAt } from '../../config/forks.ts';
-import { recordsPerIteration } from '../../config/iteration.ts';
-import { fileChecksum, getArtifact, getJson } from '../../storage/files.ts';
-import type { Manifest } from '../../storage/manifest.ts';
-import type { Artifact, ArtifactStore } from '../../storage/store.ts';
-import { finalFailure } from '../failures.ts';
-import { type DatabasePlan, isTrainingDatabase, parseRecord } from '../labels/plan.ts';
+import { recordsPerIteration } from '../../config/training.ts';
+import { FileRefusal, readAllowed } from '../../lib/allowed-files.ts';
+import { quote } from '../../lib/quote.ts';
+import { getArtifact } from '../../storage/artifacts.ts';
+import { hex } from '../../storage/checksum.ts';
+import { needManifest } from '../../storage/stage-outputs.ts';
+import type { Artifact } from '../../storage/store.ts';
+import { type NetOptions, trainNet } from '../caffe/network.ts';
+import { NetworkError, readTemplate } from '../caffe/network-template.ts';
+import { type Message, printPrototxt } from '../caffe/prototxt.ts';
+import { segmentSolver } from '../caffe/solver.ts';
+import type { ActivityServices } from '../dependencies.ts';
+import { finalFailure, unusable } from '../failures.ts';
+import { type DatabasePlan, isTrainingDatabase, parseRecord } from '../labels/database-plan.ts';
 import {
   type ChainSettings,
   digest,
@@ -16,13 +24,9 @@ import {
   SEGMENT_RECIPE,
   segmentAt,
   segmentKey,
-} from './chain.ts';
-import { type ClassWeights, classWeights, decayed } from './class-weights.ts';
-import { type NetOptions, trainNet } from './network.ts';
-import { NetworkError, readTemplate } from './network-anatomy.ts';
-import { type Message, printPrototxt } from './prototxt.ts';
-import { segmentSolver } from './solver.ts';
+} from './segment-keys.ts';
 import type { TrainingArgs } from './types.ts';
+import { weightsChecksum } from './workspace.ts';
 
 export interface TrainingInputs {
   template: Message;
@@ -31,10 +35,12 @@ export interface TrainingInputs {
   /** Every database by name: `train-00`, …, `val`, `test`. */
   databases: Map<string, Artifact>;
   mean: Artifact;
-  /** In the first epoch. */
+  /** Class weights of the first epoch; null without weighting. */
   classWeights: ClassWeights[] | null;
   chain: ChainSettings;
-  /** Iterations of the run as planned, by the last settings where it is forked. */
+  /** Returns the identity of the initial weights, null for random ones; reads them at the first call. */
+  weights(): Promise<string | null>;
+  /** Iterations of the run as planned; for a forked run, by its last settings. */
   iterations: number;
 }
 
@@ -43,35 +49,29 @@ export interface KeyedSegment extends PlannedSegment {
   /** Text of the net and of the solver. */
   net: string;
   solver: string;
-  /** In its epoch. */
+  /** Class weights of its epoch. */
   classWeights: ClassWeights[] | null;
 }
 
-/** @throws non-retryable `BadNetwork` or `BadInput` */
-export async function readInputs(store: ArtifactStore, args: TrainingArgs): Promise<TrainingInputs> {
+/** Reads the inputs of a training. @throws non-retryable `BadNetwork` or `BadInput` */
+export async function readInputs(
+  { store, env }: Pick<ActivityServices, 'store' | 'env'>,
+  args: TrainingArgs,
+): Promise<TrainingInputs> {
   const { label, heads, training } = args;
-  const manifest = await getJson<Manifest>(store, `${label}/manifest.json`);
-  if (!manifest)
-    throw finalFailure(
-      'BadInput',
-      `Expected ${label}/manifest.json in ${store.url}, got nothing: run the label stage first`,
-    );
-  const outputs = new Map(Object.values(manifest.outputs).map(artifact => [artifact.key, artifact]));
+  const { outputs } = await needManifest(store, label);
+  const again = 'run the label stage again';
   const output = (name: string): Artifact => {
-    const artifact = outputs.get(`${label}/${name}`);
-    if (!artifact)
-      throw finalFailure(
-        'BadInput',
-        `Expected ${label}/manifest.json to list ${name}, got none: run the label stage again`,
-      );
-    return artifact;
+    const artifact = outputs[name];
+    if (artifact) return artifact;
+    throw finalFailure('BadInput', `Expected ${label}/manifest.json to list ${name}, got none: ${again}`);
   };
   const plan = JSON.parse((await getArtifact(store, output('plan.json'))).toString('utf8')) as DatabasePlan;
   const records = recordsPerIteration(training);
   if (plan.batch !== records) {
     throw finalFailure(
       'BadInput',
-      `Expected \`training.batch\` times \`training.accumulate\` to be ${plan.batch}, for which the databases were made, got ${records}: run the label stage again`,
+      `Expected \`training.batch\` times \`training.accumulate\` to be ${plan.batch}, for which the databases were made, got ${records}: ${again}`,
     );
   }
   const databases = new Map(Object.keys(plan.databases).map(name => [name, output(`${name}.mdb`)]));
@@ -87,20 +87,21 @@ export async function readInputs(store: ArtifactStore, args: TrainingArgs): Prom
   };
   const stages = names.flatMap(name => plan.databases[name]!.map(line => parseRecord(line).stage));
   return {
-    template: await readNetwork(training.network),
+    template: await readNetwork(training.network, env),
     options: { heads, batch: training.batch, classWeights: training.classWeights },
     plan,
     databases,
     mean: output('mean.binaryproto'),
     classWeights: training.classWeights ? heads.map(k => classWeights(stages, k)) : null,
     chain,
+    weights: weightsOf(training.weights, env),
     iterations: trainingAt(training, heads, Number.POSITIVE_INFINITY).epochs * iterationsPerEpoch(chain),
   };
 }
 
 /**
- * Segment `n` with its key, which hangs on the key of the one before.
- * @param rate of a training that was extended, where somebody has given one
+ * Returns segment `n` with its key, which depends on the key of the previous segment.
+ * @param rate of an extended training, if `extend` gave one
  */
 export async function keyedSegment(
   inputs: TrainingInputs,
@@ -109,48 +110,35 @@ export async function keyedSegment(
   previous: string | null,
   rate: number | null = null,
 ): Promise<KeyedSegment> {
-  const epoch = Math.floor(n / inputs.chain.databases.length) + 1;
-  const training = trainingAt(args.training, args.heads, epoch);
+  const training = trainingAt(args.training, args.heads, Math.floor(n / inputs.chain.databases.length) + 1);
   const planned = segmentAt({ ...inputs.chain, seed: training.seed }, n);
   const net = netText(inputs);
   const wholeRun = training.epochs * iterationsPerEpoch(inputs.chain);
   const solver = printPrototxt(segmentSolver(planned, wholeRun, training, rate));
-  const { classWeightsDecay = 1 } = training;
-  const weights = inputs.classWeights?.map(each => decayed(each, classWeightsDecay, planned.epoch)) ?? null;
+  const weights = inputs.classWeights?.map(each => decayed(each, training.classWeightsDecay, planned.epoch)) ?? null;
   const key = segmentKey({
     previous,
     planned,
     net,
     solver,
     mean: identity(inputs.mean),
-    weights: previous === null ? await weightsChecksum(training.weights) : null,
+    weights: previous === null ? await inputs.weights() : null,
     classWeights: weights,
   });
   return { ...planned, key, net, solver, classWeights: weights };
 }
 
-/** Hash of everything the chain starts from. */
-export async function originOf(inputs: TrainingInputs, { training }: TrainingArgs): Promise<string> {
-  return digest([
-    SEGMENT_RECIPE,
-    netText(inputs),
-    inputs.chain,
-    identity(inputs.mean),
-    await weightsChecksum(training.weights),
-    inputs.classWeights,
-  ]);
-}
-
-/** The path of a `file:PATH` setting. */
-export function pathOf(setting: string): string {
-  return setting.replace(/^file:/, '');
+/** Returns the hash of all inputs of the chain. */
+export async function originOf(inputs: TrainingInputs): Promise<string> {
+  const { chain, mean, classWeights } = inputs;
+  return digest([SEGMENT_RECIPE, netText(inputs), chain, identity(mean), await inputs.weights(), classWeights]);
 }
 
 function netText(inputs: TrainingInputs): string {
   return printPrototxt(stated(() => trainNet(inputs.template, inputs.options)));
 }
 
-/** Turns what is wrong with a network into a failure that no retry can cure. */
+/** Converts a NetworkError into a non-retryable failure. */
 export function stated<Result>(work: () => Result): Result {
   try {
     return work();
@@ -160,37 +148,65 @@ export function stated<Result>(work: () => Result): Result {
   }
 }
 
-/** @param network `small`, `googlenet` or `file:PATH` */
-export async function readNetwork(network: string): Promise<Message> {
-  const file = network.startsWith('file:')
-    ? pathOf(network)
-    : new URL(`../../config/networks/${network}.prototxt`, import.meta.url);
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw finalFailure(
-      'BadNetwork',
-      `Expected a network in ${file}, got ${error.code}: set \`training.network\` to a file that every GPU worker has`,
-      error,
-    );
-  });
+/** Size limit of a network in text form; GoogLeNet's has 30 KB. */
+const NETWORK = { setting: 'training.network', max: 4 << 20 };
+
+/** Reads and checks a template. @param network `small`, `googlenet` or `file:PATH` */
+export async function readNetwork(network: string, env: NodeJS.ProcessEnv): Promise<Message> {
+  const path = pathOf(network);
+  const text = path === undefined ? await readTemplateOfOurs(network) : await readNetworkFile(path, env);
   return stated(() => readTemplate(text));
 }
 
-async function weightsChecksum(weights: string | null): Promise<string | null> {
-  if (weights === null) return null;
-  const path = pathOf(weights);
-  try {
-    const { size } = await stat(path);
-    return identity({ key: path, size, crc32c: await fileChecksum(path) });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw finalFailure(
-      'BadInput',
-      `Expected weights in ${path}, got ${code}: set \`training.weights\` to a file that every GPU worker has`,
-      error,
-    );
-  }
+async function readTemplateOfOurs(name: string): Promise<string> {
+  if (!/^[a-z]+$/.test(name)) throw finalFailure('BadNetwork', `Expected a network, got \`${quote(name)}\``);
+  return readFile(new URL(`../../config/networks/${name}.prototxt`, import.meta.url), 'utf8');
 }
 
-function identity({ size, crc32c: crc }: Artifact): string {
-  return `${size}-${crc.toString(16).padStart(8, '0')}`;
+async function readNetworkFile(path: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const bytes = await readAllowed(path, env, NETWORK).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof FileRefusal) throw finalFailure('BadNetwork', error.message);
+    const cure = 'set `training.network` to a file that every GPU worker has';
+    throw unusable('BadNetwork', `Expected a network in ${quote(path, 200)}`, error, cure);
+  });
+  // The error shows no content of a binary file.
+  if (bytes.includes(0)) throw finalFailure('BadNetwork', 'Expected a Caffe network in text form, got binary data');
+  return bytes.toString('utf8');
+}
+
+/** Returns a function that reads the weights once, on the first call: they may have hundreds of megabytes. */
+function weightsOf(weights: string | null, env: NodeJS.ProcessEnv): () => Promise<string | null> {
+  let read: Promise<string | null> | undefined;
+  return () => {
+    read ??= weights === null ? Promise.resolve(null) : weightsChecksum(weights, env).then(identity);
+    return read;
+  };
+}
+
+function identity({ size, crc32c: crc }: Pick<Artifact, 'size' | 'crc32c'>): string {
+  return `${size}-${hex(crc)}`;
+}
+
+/** Weights of the negative (grade ≤ k) and positive (grade > k) class. */
+export type ClassWeights = readonly [negative: number, positive: number];
+
+/**
+ * Returns inverse class frequencies, scaled so that the mean weight over all records is 1. So the scale of the loss, and with it
+ * the effect of the rate, is unchanged. A class that never occurs has weight 1.
+ * @param stages grades 0–4 of all training records
+ */
+export function classWeights(stages: readonly number[], k: number): ClassWeights {
+  const positives = stages.filter(stage => stage > k).length;
+  const weight = (count: number) => (count === 0 ? 1 : stages.length / (2 * count));
+  return [weight(stages.length - positives), weight(positives)];
+}
+
+/**
+ * Returns the weights of an epoch, counted from 1. They decay exponentially to 1, which is no weighting; the mean over all records
+ * stays 1.
+ * @param decay remaining fraction of their distance from 1 after each epoch
+ */
+export function decayed([negative, positive]: ClassWeights, decay: number, epoch: number): ClassWeights {
+  const left = decay ** (epoch - 1);
+  return [1 + (negative - 1) * left, 1 + (positive - 1) * left];
 }

@@ -1,122 +1,117 @@
-/** Trains one segment: wholly, with a verified snapshot pair at its end, or not at all. */
+/** Trains one segment atomically: stores a verified snapshot, or nothing. */
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { Context } from '@temporalio/activity';
 import { trainingAt } from '../../config/forks.ts';
-import { putBytes, putFile } from '../../storage/files.ts';
+import { putBytes, putFile } from '../../storage/artifacts.ts';
+import { distrustCopy } from '../../storage/cache.ts';
+import { putJson } from '../../storage/documents.ts';
 import type { Manifest } from '../../storage/manifest.ts';
+import { TrainingLog } from '../caffe/caffe-log.ts';
+import { FILES, pairFiles } from '../caffe/network.ts';
+import { CaffeError, type Cards, runCaffe } from '../caffe/run-caffe.ts';
+import { type ActivityServices, inWorkspace } from '../dependencies.ts';
 import { finalFailure } from '../failures.ts';
-import type { ActivityServices } from '../services.ts';
-import { describeArithmetic } from './arithmetic.ts';
-import { Journal, lostWork, noteEnd, readAttempts } from './attempts.ts';
-import { TrainingLog } from './caffe-log.ts';
-import type { Cards } from './cards.ts';
-import { SEGMENT_RECIPE } from './chain.ts';
-import { type KeyedSegment, keyedSegment, pathOf, readInputs, type TrainingInputs } from './inputs.ts';
-import { FILES } from './network.ts';
-import type { Pace } from './pace.ts';
-import { placePair, unlessRefused } from './pair.ts';
-import { dropPairs, hold } from './retention.ts';
-import { CaffeError, runCaffe } from './run-caffe.ts';
-import { lostCounts, readSegment, segmentPrefix } from './segment-record.ts';
-import { faultOfPair } from './snapshot-check.ts';
-import { Stopwatch } from './stopwatch.ts';
-import type { SegmentArgs, SegmentProgress, SegmentResult, SpoiltPair } from './types.ts';
-import { inWorkspace, placeDatabase, placeNetFiles } from './workspace.ts';
+import { count, gauge } from '../metrics.ts';
+import type { LostWork } from '../run/types.ts';
+import { type KeyedSegment, keyedSegment, readInputs, type TrainingInputs } from './inputs.ts';
+import { SEGMENT_RECIPE } from './segment-keys.ts';
+import {
+  describeArithmetic,
+  type FinishedSegment,
+  pruneSnapshots,
+  readSegment,
+  segmentPrefix,
+} from './segment-manifest.ts';
+import { faultOfPair, placePair, unlessRefused } from './snapshot.ts';
+import type { SegmentArgs, SegmentProgress, SegmentResult } from './types.ts';
+import { placeDatabase, placeNetFiles, placeWeights } from './workspace.ts';
 
-/** Points of the curve that a segment keeps. */
+/** Points of the curve that a segment stores. */
 const CURVE_POINTS = 40;
 /**
- * Loss of a head beyond which a net has learnt nonsense: guessing is at 0.7, and a true class of probability nothing at 87, where
- * batch normalisation holds a net that would otherwise have gone to infinity.
+ * Loss of a head above which a net has diverged. Guessing gives 0.7, and a true class of probability 0 gives 87, where batch
+ * normalization holds a net that would otherwise go to infinity.
  */
 const HOPELESS_LOSS = 20;
 
-type Watch = Stopwatch<'reading' | 'placing' | 'caffe' | 'verifying' | 'storing'>;
-
-/** Who trains: an attempt of an activity. */
-export interface Trainer {
-  /** Names the activity's execution. */
-  activity: string;
-  /** Which of its attempts, from 1. */
-  number: number;
+/** Measures the seconds of consecutive steps, by name. */
+function stopwatch() {
+  const first = performance.now();
+  let last = first;
+  const seconds: Record<string, number> = {};
+  const lap = (name: 'reading' | 'placing' | 'caffe' | 'verifying' | 'storing') => {
+    const now = performance.now();
+    seconds[`${name}Seconds`] = (now - last) / 1000;
+    last = now;
+  };
+  return { seconds, lap, all: () => (performance.now() - first) / 1000 };
 }
 
 /**
- * @throws non-retryable `SpoiltPair`, `Diverged`, `BadNetwork`, `BadInput`; CaffeError where another attempt may do better
+ * Trains a segment, or returns the cached one.
+ * @throws non-retryable `SpoiltPair`, `Diverged`, `BadNetwork`, `BadInput`; CaffeError where another attempt may succeed
  */
 export async function trainSegment(
   services: ActivityServices,
   cards: Cards,
   args: SegmentArgs,
-  trainer: Trainer,
   report: (progress: SegmentProgress) => void,
   signal: AbortSignal,
-  pace: Pace,
 ): Promise<SegmentResult> {
-  const { store } = services;
-  const watch: Watch = new Stopwatch();
-  const { previous, instead = null } = args;
-  const inputs = await readInputs(store, args);
-  const segment = await keyedSegment(inputs, args, args.segment, previous, args.rate);
-  const finished = await readSegment(store, segment.key);
-  if (finished && finished.attempt !== instead?.attempt) return { ...finished.result, reused: true };
+  const watch = stopwatch();
+  const inputs = await readInputs(services, args);
+  const segment = await keyedSegment(inputs, args, args.segment, args.previous, args.rate);
+  const finished = await readSegment(services.store, segment.key);
+  const trial = { inputs, segment, watch, replaced: finished?.result };
+  const trained =
+    finished && finished.attempt !== args.instead
+      ? { ...finished.result, reused: true }
+      : await attemptSegment(services, cards, args, trial, report, signal);
+  await pruneSnapshots(services.store, args.run, args.drop ?? []);
+  return trained;
+}
 
-  await hold(store, args, [...(args.keep ?? []), ...(previous === null ? [] : [previous]), segment.key]);
-  const attempt = randomUUID();
-  const journal = new Journal(store, `${segmentPrefix(segment.key)}/attempts/${attempt}.json`, {
-    ...{ attempt, ...trainer, from: segment.from, to: segment.to },
-    ...(instead === null ? {} : { instead }),
-  });
-  await journal.begin();
-  try {
-    const result = await attemptSegment(
-      services,
-      cards,
-      args,
-      { inputs, segment, journal, watch, pace },
-      report,
-      signal,
-    );
-    await dropPairs(store, args.drop ?? []);
-    return result;
-  } catch (error) {
-    await noteEnd(journal, error, signal).catch(cause =>
-      services.log.warn({ cause: String(cause) }, 'The journal did not take why the attempt ended'),
-    );
-    throw error;
-  }
+/** Returns the wasted work of earlier attempts, from the attempt number and the last heartbeat of the previous attempt. */
+function earlierAttempts(): LostWork {
+  const { attempt, heartbeatDetails } = Context.current().info;
+  const { wasted } = (heartbeatDetails ?? {}) as Partial<SegmentProgress>;
+  return { attempts: attempt - 1, iterations: wasted?.iterations ?? 0, seconds: wasted?.seconds ?? 0 };
 }
 
 interface Trial {
   inputs: TrainingInputs;
   segment: KeyedSegment;
-  journal: Journal;
-  watch: Watch;
-  pace: Pace;
+  watch: ReturnType<typeof stopwatch>;
+  /** Earlier result of the segment, if its snapshot is unusable. */
+  replaced: FinishedSegment['result'] | undefined;
 }
 
 async function attemptSegment(
   services: ActivityServices,
   cards: Cards,
   args: SegmentArgs,
-  { inputs, segment, journal, watch, pace }: Trial,
+  { inputs, segment, watch, replaced }: Trial,
   report: (progress: SegmentProgress) => void,
   signal: AbortSignal,
 ): Promise<SegmentResult> {
   const { store } = services;
-  const { attempt } = journal.entry;
+  const attempt = randomUUID();
+  const earlier = earlierAttempts();
   const log = new TrainingLog();
+  let reached = segment.from;
   const progress = () => {
     const iteration = log.iteration ?? segment.from;
-    journal.reached(iteration);
+    count('trainedIterations', Math.max(0, iteration - reached));
+    reached = iteration;
+    if (log.loss !== null) gauge('loss', log.loss);
     report({
-      split: args.name,
-      epoch: segment.epoch,
-      iteration,
-      of: inputs.iterations,
-      loss: log.loss,
-      rate: log.rate,
+      ...{ split: args.name, epoch: segment.epoch, iteration, of: inputs.iterations, loss: log.loss, rate: log.rate },
+      wasted: {
+        iterations: earlier.iterations + iteration - segment.from,
+        seconds: earlier.seconds + watch.all(),
+      },
     });
   };
   progress();
@@ -124,7 +119,7 @@ async function attemptSegment(
 
   return inWorkspace(services, 'segment', async folder => {
     await placeNetFiles(services, { ...inputs, classWeights: segment.classWeights }, folder);
-    await placeDatabase(services, inputs.databases.get(segment.database.name)!, folder);
+    const copy = await placeDatabase(services, inputs.databases.get(segment.database.name)!, folder);
     await writeFile(join(folder, FILES.net), segment.net);
     await writeFile(join(folder, FILES.solver), segment.solver);
     const start = await placeStart(services, args, segment, folder);
@@ -140,10 +135,10 @@ async function attemptSegment(
           log.add(event);
           if (event.kind !== 'iteration') return;
           if (!Number.isFinite(event.loss)) throw diverged(event.loss, event.iteration, args, segment.epoch);
-          pace.at(event.iteration, segment.to, Date.now());
           progress();
         },
       }).catch(async error => {
+        distrustCopy(copy);
         throw await unlessRefused(services, args.previous, error);
       });
       return describeArithmetic(caffe, card);
@@ -155,14 +150,10 @@ async function attemptSegment(
 
     const place = `${segmentPrefix(segment.key)}/${attempt}`;
     const [model, state] = await Promise.all(
-      (['caffemodel', 'solverstate'] as const).map(kind =>
-        putFile(store, `${place}/net_iter_${segment.to}.${kind}`, join(folder, FILES.snapshot(segment.to, kind))),
-      ),
+      pairFiles(segment.to).map(file => putFile(store, `${place}/${basename(file)}`, join(folder, file))),
     );
     const curve = await putBytes(store, `${place}/curve.json`, JSON.stringify(log.curve(CURVE_POINTS)));
     watch.lap('storing');
-    await journal.end('trained');
-    const lost = lostWork(await readAttempts(store, segmentPrefix(segment.key)), attempt);
     const manifest: Manifest = {
       schemaVersion: 1,
       stage: 'segment',
@@ -174,7 +165,14 @@ async function attemptSegment(
         checksum: segment.database.checksum,
         ...(args.previous === null ? {} : { previous: args.previous }),
       },
-      parameters: { net: segment.net, solver: segment.solver, attempt, caffe: caffe.version, arithmetic },
+      parameters: {
+        net: segment.net,
+        solver: segment.solver,
+        run: args.run,
+        attempt,
+        caffe: caffe.version,
+        arithmetic,
+      },
       outputs: { caffemodel: model!, solverstate: state!, 'curve.json': curve },
       counts: {
         segment: segment.segment,
@@ -182,40 +180,39 @@ async function attemptSegment(
         iteration: segment.to,
         loss: log.loss!,
         rate: log.rate!,
-        ...lostCounts(lost),
-        ...laps(watch.seconds),
+        lostAttempts: earlier.attempts + (replaced ? replaced.lost.attempts + 1 : 0),
+        lostIterations: earlier.iterations + (replaced ? replaced.lost.iterations + segment.to - segment.from : 0),
+        lostSeconds: earlier.seconds + (replaced ? replaced.lost.seconds + replaced.seconds : 0),
+        ...watch.seconds,
       },
       seconds: watch.all(),
     };
-    return publish(services, segment.key, manifest, journal, args.instead ?? null);
+    return publish(services, segment.key, manifest, args.instead);
   });
 }
 
-/** Makes the attempt's pair the segment's, unless a quicker attempt has given it one already. */
+/** Publishes the attempt's snapshot as the segment's, unless a faster attempt has published one already. */
 async function publish(
   { store }: ActivityServices,
   key: string,
   manifest: Manifest,
-  journal: Journal,
-  instead: SpoiltPair['instead'],
+  instead: string | null | undefined,
 ): Promise<SegmentResult> {
   const at = `${segmentPrefix(key)}/manifest.json`;
-  const bytes = Buffer.from(JSON.stringify(manifest, null, 2));
-  const { created } = await store.put(at, bytes);
+  const { created } = await putJson(store, at, manifest);
   const there = await readSegment(store, key);
   if (created) return { ...there!.result, reused: false };
-  if (there === undefined || there.attempt === instead?.attempt) {
-    // In the place of a manifest that cannot be read, or whose pair cannot be used.
-    await store.put(at, bytes, { overwrite: true });
+  if (there === undefined || there.attempt === instead) {
+    // Replaces a manifest that is unreadable or has an unusable snapshot.
+    await putJson(store, at, manifest, { overwrite: true });
     for (const artifact of there ? [there.model, there.state, there.curve] : []) await store.remove(artifact.key);
     return { ...(await readSegment(store, key))!.result, reused: false };
   }
-  await journal.end('late');
   for (const artifact of Object.values(manifest.outputs)) await store.remove(artifact.key);
   return { ...there.result, reused: true };
 }
 
-/** Puts what the segment starts from into the folder. @returns the arguments that make Caffe start from it */
+/** Puts the initial snapshot or weights into the folder. @returns the arguments that make Caffe start from them */
 async function placeStart(
   services: ActivityServices,
   { previous, segment, training }: SegmentArgs,
@@ -225,7 +222,9 @@ async function placeStart(
   await mkdir(join(folder, 'snapshot'));
   if (previous === null) {
     if (segment !== 0) throw finalFailure('Defect', `Expected segment ${segment} to have one before it, got none`);
-    return training.weights === null ? [] : [`--weights=${pathOf(training.weights)}`];
+    if (training.weights === null) return [];
+    await placeWeights(training.weights, services.env, join(folder, FILES.weights));
+    return [`--weights=${FILES.weights}`];
   }
   await placePair(services, previous, from, folder);
   return [`--snapshot=${FILES.snapshot(from, 'solverstate')}`];
@@ -239,9 +238,9 @@ function diverged(loss: number, iteration: number, { name, heads, training }: Se
   );
 }
 
-/** Code 0 is no proof: a run that was stopped ends with it too, and so does one that could not write. */
+/** Verifies Caffe's output, because a stopped run and one that could not write also exit with code 0. @throws CaffeError */
 async function proveSuccess(log: TrainingLog, { to }: KeyedSegment, folder: string): Promise<void> {
-  const files = (['caffemodel', 'solverstate'] as const).map(kind => FILES.snapshot(to, kind));
+  const files = pairFiles(to);
   const said = log.done && !log.stoppedEarly && files.every(file => log.snapshots.includes(file));
   if (!said || log.iteration !== to || log.loss === null || log.rate === null) {
     const end = log.stoppedEarly ? 'a run that was stopped' : 'no word of it in the log';
@@ -249,12 +248,7 @@ async function proveSuccess(log: TrainingLog, { to }: KeyedSegment, folder: stri
       `Expected Caffe to end with a snapshot at iteration ${to}, got ${end} (last iteration ${log.iteration})`,
     );
   }
-  const fault = await faultOfPair(folder, ...(files as [string, string]), to);
+  const fault = await faultOfPair(folder, ...files, to);
   if (fault !== null)
     throw new CaffeError(`Expected a whole snapshot pair of iteration ${to}, but ${fault}: the disk may be full`);
-}
-
-/** `placingSeconds` and so on. */
-function laps(seconds: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(seconds).map(([lap, took]) => [`${lap}Seconds`, took]));
 }

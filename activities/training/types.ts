@@ -1,8 +1,9 @@
 import type { PipelineInput } from '../../config/input.ts';
 import type { Artifact } from '../../storage/store.ts';
 import type { BuiltDatabase } from '../labels/types.ts';
+import type { LostWork } from '../run/types.ts';
 
-/** Thresholds a network is trained on: `[k]` for the split <0..k>/<k+1..4>, `[0,1,2,3]` for four heads. */
+/** Thresholds that a network is trained on: `[k]` for the split <0..k>/<k+1..4>, `[0,1,2,3]` for four heads. */
 export type Heads = number[];
 
 export interface TrainingArgs {
@@ -10,89 +11,64 @@ export interface TrainingArgs {
   /** `train-0-vs-1234` … or `train-four-heads` */
   name: string;
   heads: Heads;
-  /** `stages/label/<key>`: its manifest lists databases and mean. */
+  /** `stages/label/<key>`, whose manifest lists the databases and the mean image. */
   label: string;
   training: PipelineInput['training'];
   images: PipelineInput['images'];
 }
 
 export interface TrainingPlan {
-  /** Whole run. */
+  /** Iterations of the whole run. */
   iterations: number;
   epochs: number;
   segmentsPerEpoch: number;
-  /** Checksum of everything the chain of segments starts from: net, databases, mean, weights. Input of the stage's key. */
+  /** Checksum of all inputs of the chain: net, databases, mean image, weights. Input of the stage's key. */
   origin: string;
-  /** Finished segments already in the store, from the first on without a gap. */
-  done: SegmentResult[];
+  /** Number of segments that are cached, from the first on without a gap. */
+  done: number;
 }
 
-/** Leave to use a graphics card, dealt so that the trainings of a run advance in turn. */
-export interface Turn {
-  /** Id of the workflow that deals the turns: the activity tells it that it has begun, and another task may be queued. */
-  dealer: string;
-  /** Of the training. */
-  name: string;
-  /** Of the training's requests, from 1. */
-  number: number;
-}
+/** Learning rates that `extend` gave for the epochs after `after`. */
+export type GivenRates = readonly { after: number; rate: number }[];
 
 export interface SegmentArgs extends TrainingArgs {
   /** Number of the segment in the whole run, from 0. */
   segment: number;
-  /** Key of the segment before; null for the first. */
+  /** Key of the previous segment; null for the first. */
   previous: string | null;
-  /** Learning rate of a segment beyond the planned end, where somebody has given one. */
+  /** Learning rate of a segment beyond the planned end, if `extend` gave one. */
   rate?: number;
-  /** Segments whose pairs the training may still need, beside the one before and this one. */
-  keep?: string[];
-  /** Segments whose pairs it needs no longer: they are removed once this one is stored, unless another training holds them. */
+  /** Segments whose snapshots are no longer needed. Those trained by this run are removed once this segment is stored. */
   drop?: string[];
-  /** Set where the segment was trained before and its pair cannot be used: the attempt that made it. */
+  /** Attempt that made the unusable snapshot which this one replaces; set only when a segment is trained again. */
   instead?: SpoiltPair['instead'];
-  turn?: Turn | undefined;
 }
 
-/** Details of the non-retryable failure `SpoiltPair`: whose pair cannot be used, and why. The workflow has it trained again. */
+/** Details of the non-retryable failure `SpoiltPair`, an unusable snapshot. The workflow trains its segment again. */
 export interface SpoiltPair {
   /** Key of the segment. */
   key: string;
   why: string;
-  /** The attempt whose pair it is; null where there is no manifest to name one. */
-  instead: { attempt: string; reason: LossReason & ('spoilt' | 'removed'); seconds: number } | null;
-}
-
-/**
- * Why the work of an attempt was lost: its process or Caffe was killed, its worker was shut down, by itself or after a notice of
- * the machine's end, it was cancelled, it failed, its pair was found spoilt or had been removed, another attempt was quicker.
- */
-export type LossReason = 'killed' | 'shut down' | 'notice' | 'cancelled' | 'failed' | 'spoilt' | 'removed' | 'late';
-
-/** Attempts whose work was done again. */
-export interface LostWork {
-  attempts: number;
-  iterations: number;
-  seconds: number;
-  /** Attempts by reason. */
-  reasons: Partial<Record<LossReason, number>>;
+  /** Attempt that made the snapshot; null if there is no manifest that names one. */
+  instead: string | null;
 }
 
 export interface SegmentResult {
   segment: number;
-  /** Hash of all that went into it; `stages/segment/<key>/` holds its verified pair, curves and manifest. */
+  /** Hash of all inputs; `stages/segment/<key>/` holds the verified snapshot, the curve and the manifest. */
   key: string;
   /** From 1. */
   epoch: number;
-  /** The iteration it ends at, counted over the whole run. */
+  /** Last iteration, counted over the whole run. */
   iteration: number;
-  /** Training loss at its end. */
+  /** Training loss at the end. */
   loss: number;
-  /** Learning rate at its end. */
+  /** Learning rate at the end. */
   rate: number;
   seconds: number;
   reused: boolean;
-  /** The other attempts of this segment, with what they had done. Histories of older releases know no `reasons`. */
-  lost: Omit<LostWork, 'reasons'> & Partial<LostWork>;
+  /** Other attempts of this segment and their lost work. */
+  lost: LostWork;
 }
 
 /** Heartbeat details of a segment. */
@@ -103,9 +79,11 @@ export interface SegmentProgress {
   of: number;
   loss: number | null;
   rate: number | null;
+  /** Work wasted if the attempt ends now, including that of earlier attempts. */
+  wasted: Omit<LostWork, 'attempts'>;
 }
 
-/** Heartbeat details while a snapshot judges records. */
+/** Heartbeat details of an evaluation. */
 export interface JudgingProgress {
   split: string;
   database: string;
@@ -113,23 +91,22 @@ export interface JudgingProgress {
   of: number;
 }
 
-export interface EvaluateArgs extends TrainingArgs {
-  /** The segment whose snapshot is judged. */
+/** Snapshot at the end of an epoch; `snapshot` is the key of its segment. */
+export interface FoundSnapshot {
   snapshot: string;
   epoch: number;
-  turn?: Turn | undefined;
 }
 
-export interface EvaluatedSnapshot {
-  epoch: number;
-  snapshot: string;
-  /** On the validation fold, per head: area under the ROC curve (null when only one class is there), accuracy, loss. */
+export interface EvaluateArgs extends TrainingArgs, FoundSnapshot {}
+
+export interface EvaluatedSnapshot extends FoundSnapshot {
+  /** Area under the ROC curve, accuracy and loss on the validation fold, by head. AUC is null if only one class occurs. */
   auc: (number | null)[];
   accuracy: number[];
   loss: number[];
-  /** The same on a sample of the training records; older releases did not look. */
-  training?: { records: number; auc: (number | null)[] };
-  /** Which attempt of the activity judged, from 1, and when it ended (ISO 8601). */
+  /** AUC by head on a sample of the training records. */
+  training: { records: number; auc: (number | null)[] };
+  /** Attempt of the activity that evaluated, from 1; `at` is its end in ISO 8601. */
   attempt: number;
   at: string;
   seconds: number;
@@ -143,11 +120,12 @@ export interface ScoreArgs extends TrainingArgs {
 }
 
 export interface ScoredImages {
-  /** `<prefix>/scores.csv`: `image,version,level,fold,p<k>…` for every record of the validation and test folds; of pictures without grades `image,version,p<k>…`. */
+  /**
+   * `<prefix>/scores.csv`: `image,version,level,fold,p<k>…` for every record of the validation and test folds.
+   * For images without grades the columns are `image,version,p<k>…`.
+   */
   scores: Artifact;
   records: number;
-  /** Histories of older releases know none. */
-  seconds?: number;
 }
 
 export interface FindSnapshotArgs extends TrainingArgs {
@@ -155,48 +133,67 @@ export interface FindSnapshotArgs extends TrainingArgs {
   train: string;
 }
 
-export interface FoundSnapshot {
-  /** Key of the segment. */
-  snapshot: string;
-  epoch: number;
-}
-
-export interface ScoreDatabaseArgs extends TrainingArgs {
+export interface ScoreDatabaseArgs extends FindSnapshotArgs {
   /** `stages/score/<key>` */
   prefix: string;
   snapshot: string;
-  /** Which records the database holds. */
+  /** Plan that lists the records of the database. */
   plan: Artifact;
   database: BuiltDatabase;
 }
 
-export interface CollectCurvesArgs extends TrainingArgs {
-  prefix: string;
+/** `stages/train/<key>/segments.json`: keys of all segments, from the first, and of the one with the best snapshot. */
+export interface TrainedSegments {
   segments: string[];
+  best: string;
+}
+
+/** A training up to its latest finished segment. */
+interface TrainedSoFar extends TrainingArgs {
+  /** Number of finished segments. */
+  segments: number;
+  rates: GivenRates;
+}
+
+export interface CollectCurvesArgs extends TrainedSoFar {
+  prefix: string;
   evaluations: EvaluatedSnapshot[];
-  /** As for a segment: the training ends here, so what is kept is what stays. */
-  keep?: string[];
-  drop?: string[];
+  /** Key of the segment whose snapshot is the training's result. */
+  best: string;
+  /** As in `SegmentArgs`. */
+  drop: string[];
+}
+
+export interface LocateSegmentArgs extends TrainedSoFar {
+  key: string;
+}
+
+export interface LocatedSegment extends Pick<SegmentArgs, 'segment' | 'previous'> {
+  /** Lost work so far, by the stored manifest. */
+  lost: LostWork;
 }
 
 export interface TrainingActivities {
-  /** Checks the network and the databases before any GPU time, and finds the segments that are done. */
+  /** Validates the network and the databases before training starts, and finds the cached segments. */
   planTraining(args: TrainingArgs): Promise<TrainingPlan>;
-  /** Trains one segment from the last verified pair and ends with a verified pair: wholly or not at all. */
+  /** Finds the segment of the training that has the key. */
+  locateSegment(args: LocateSegmentArgs): Promise<LocatedSegment>;
+  /** Trains one segment atomically, from the last verified snapshot to a new one. */
   trainSegment(args: SegmentArgs): Promise<SegmentResult>;
-  /** Probabilities of a snapshot on the validation fold, and what they are worth. */
+  /** Evaluates a snapshot on the validation fold and on a sample of the training records. */
   evaluateSnapshot(args: EvaluateArgs): Promise<EvaluatedSnapshot>;
-  /** Probabilities of the best snapshot on every record of the validation and test folds. */
-  scoreImages(args: ScoreArgs): Promise<ScoredImages>;
+  /** Stores the probabilities of the best snapshot for every record of the validation and test folds. */
+  scoreImages(args: ScoreArgs): Promise<ScoredImages & { seconds: number }>;
   /**
-   * `<prefix>/curves.csv`: `split,epoch,iteration,metric,value,attempt,time`. The split is named `<0..k>/<k+1..4>`, or `four heads` for what
-   * those share. Metrics: `loss`, `rate` and the training net's own outputs (`accuracy`, `loss1/loss` …) within an epoch;
-   * `validation auc`, `validation accuracy`, `validation loss`, and `training auc` of a sample at its end. `attempt` at the segment or the judging, from 1; `time` in
-   * ISO 8601.
+   * Stores `<prefix>/curves.csv`: `split,epoch,iteration,metric,value,attempt,time`. The split is `<0..k>/<k+1..4>`, or `four heads`
+   * for metrics that the heads share. Metrics within an epoch: `loss`, `rate` and the training net's own outputs (`accuracy`,
+   * `loss1/loss` …). Metrics at its end: `validation auc`, `validation accuracy`, `validation loss`, and `training auc` of a sample.
+   * `attempt` is that of the segment or the evaluation, from 1; `time` is in ISO 8601.
+   * Also stores `<prefix>/segments.json` (`TrainedSegments`), the segments that the training refers to.
    */
-  collectCurves(args: CollectCurvesArgs): Promise<Artifact>;
-  /** The snapshot that a finished training has chosen. Final `BadInput` when it is no longer in the store. */
+  collectCurves(args: CollectCurvesArgs): Promise<Record<'curves.csv' | 'segments.json', Artifact>>;
+  /** Finds the best snapshot of a finished training. Throws CorruptObject if it is missing, final `BadInput` if the run keeps none. */
   findSnapshot(args: FindSnapshotArgs): Promise<FoundSnapshot>;
-  /** Probabilities of that snapshot on a database of pictures without grades: `<prefix>/<training>-<database>.csv`. */
+  /** Stores the probabilities of that snapshot for a database of ungraded images: `<prefix>/<training>-<database>.csv`. */
   scoreDatabase(args: ScoreDatabaseArgs): Promise<ScoredImages>;
 }

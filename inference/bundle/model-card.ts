@@ -1,8 +1,9 @@
-/** `MODEL.md`: what the model is, what it was made of, how good it is and what it is not for. Pure. */
+/** Renders `MODEL.md`, the model card: use, data, training, figures and limits of the model. Pure. */
 
 import { FOLDS } from '../../activities/labels/types.ts';
 import type { Interval } from '../../activities/regression/bootstrap.ts';
-import { STAGE_NAMES } from '../../activities/regression/split-names.ts';
+import { STAGE_NAMES } from '../../config/grades.ts';
+import { dashed } from '../../lib/format.ts';
 import type { TrainedRun } from '../trained-run.ts';
 import type { Regressions } from './regressions.ts';
 import type { ExpectedEye } from './test-eyes.ts';
@@ -99,11 +100,11 @@ function figureLines({ metrics }: TrainedRun): string[] {
     '',
     '| | value | interval |',
     '|---|---|---|',
-    row(['quadratic weighted kappa', figure(regression.qwk), interval(regression.qwkInterval)]),
-    row(['– without regression', figure(baseline.qwk), interval(baseline.qwkInterval)]),
-    row(['right stage', figure(regression.accuracy), '']),
-    row(['mean error, stages', figure(regression.mae), '']),
-    ...splits.map(({ name, auc, aucInterval }) => row([`AUC ${name}`, figure(auc), interval(aucInterval)])),
+    row(['quadratic weighted kappa', dashed(regression.qwk), interval(regression.qwkInterval)]),
+    row(['– without regression', dashed(baseline.qwk), interval(baseline.qwkInterval)]),
+    row(['right stage', dashed(regression.accuracy), '']),
+    row(['mean error, stages', dashed(regression.mae), '']),
+    ...splits.map(({ name, auc, aucInterval }) => row([`AUC ${name}`, dashed(auc), interval(aucInterval)])),
     '',
     '| split | positives | sensitivity at 0.5 | specificity at 0.5 | Brier score |',
     '|---|---|---|---|---|',
@@ -111,14 +112,10 @@ function figureLines({ metrics }: TrainedRun): string[] {
       row([
         split.name,
         `${split.positives} of ${split.positives + split.negatives}`,
-        ...[split.sensitivity, split.specificity, split.brier].map(figure),
+        ...[split.sensitivity, split.specificity, split.brier].map(dashed),
       ]),
     ),
   ];
-}
-
-function figure(value: number | null): string {
-  return value === null ? '–' : value.toFixed(3);
 }
 
 function interval(range: Interval | null): string {

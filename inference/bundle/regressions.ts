@@ -1,6 +1,6 @@
-/** The run's regression, and the same with or without the fellow eye: whoever uses a model may have one eye or both. */
+/** Fits the run's regression with and without the fellow eye, as a user of the model may have one eye or both. */
 import { joinScores } from '../../activities/regression/eyes.ts';
-import { type FittedModel, fitModel, settingsOf } from '../../activities/regression/fit.ts';
+import { type FittedModel, fitStages, settingsOf } from '../../activities/regression/fit.ts';
 import { readOutput } from '../../activities/regression/stored-files.ts';
 import { parseFolds, parseScores } from '../../activities/regression/tables.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
@@ -9,14 +9,14 @@ import { type TrainedRun, UnusableRun } from '../trained-run.ts';
 /** `regression.json` of a bundle. */
 export interface Regressions {
   schemaVersion: 1;
-  /** The one that the run's figures are of. */
+  /** Regression of the run's figures. */
   own: 'alone' | 'withFellowEye';
   alone: FittedModel;
-  /** Features `fellow.p0` … `fellow.p3` are the other eye's `p0` … `p3`; where there is none, the eye's own again. */
+  /** Features `fellow.p0` … `fellow.p3` are the other eye's `p0` … `p3`, or the eye's own where there is no other. */
   withFellowEye: FittedModel;
 }
 
-/** Fits both on the validation fold, as the run has fitted its own. @throws UnusableRun when that one comes out otherwise */
+/** Fits both on the validation fold, as the run did. @throws UnusableRun when the fit differs from the run's own regression */
 export async function fitRegressions(store: ArtifactStore, run: TrainedRun): Promise<Regressions> {
   const { input, prefixes, networks, metrics } = run;
   const folds = parseFolds(await readOutput(store, prefixes.label!, 'folds.csv'));
@@ -26,7 +26,7 @@ export async function fitRegressions(store: ArtifactStore, run: TrainedRun): Pro
   }
   const eyes = joinScores(folds, tables);
   const refit = (fellowEye: boolean) =>
-    fitModel(eyes, { ...settingsOf(input.regression), fellowEye }, input.folds.seed).model;
+    fitStages(eyes, { ...settingsOf(input.regression), fellowEye }, input.folds.seed).model;
   const [alone, withFellowEye] = [refit(false), refit(true)];
   const own = input.regression.fellowEye ? 'withFellowEye' : 'alone';
   const { weights, intercept } = own === 'alone' ? alone : withFellowEye;

@@ -1,40 +1,40 @@
-/** A few test eyes of a run, and what the files of a bundle say of them. */
+/** Computes the predictions of a bundle's files for a few test eyes of the run. */
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileName } from '../../activities/labels/plan.ts';
-import { extractPictures, placesOf, readIndexes } from '../../activities/labels/shards.ts';
+import { extractPictures, placesOfFiles, readIndexes } from '../../activities/images/read-shards.ts';
+import { fileName } from '../../activities/images/shard-tar.ts';
 import { joinScores } from '../../activities/regression/eyes.ts';
 import { fellowOf } from '../../activities/regression/features.ts';
-import { type GradedEye, gradeEyes, type StageModel } from '../../activities/regression/grade.ts';
+import { type GradedEye, gradeEyes, type StageModel } from '../../activities/regression/predict-grade.ts';
 import { readOutput } from '../../activities/regression/stored-files.ts';
 import { parseFolds, parsePredictions, type ReadPrediction } from '../../activities/regression/tables.ts';
-import type { Caffe } from '../../activities/services.ts';
 import type { Version } from '../../config/input.ts';
+import type { Caffe } from '../../lib/tools/caffe-command.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { scorePictures } from '../score-pictures.ts';
 import { type TrainedNetwork, type TrainedRun, UnusableRun } from '../trained-run.ts';
 
-/** An entry of `expected.json`. */
+/** Entry of `expected.json`. */
 export interface ExpectedEye {
   image: string;
   /** Only with `folds.unit: record`. */
   version: string | null;
-  /** The grader's stage. */
+  /** Grade by the human grader. */
   level: number;
-  /** P(stage > k) for k = 0 … 3, mean over the pictures. */
+  /** P(grade > k) for k = 0 … 3, mean over the images. */
   p: number[];
-  /** The regression's value, and the stage after its cuts. */
+  /** Score of the regression, and the grade after its thresholds. */
   expected: number;
   predicted: number;
-  /** The versions of the eye, prepared, with what the networks say of each. */
+  /** Prepared images of the eye's versions, each with the networks' P(grade > k). */
   pictures: { file: string; p: number[] }[];
 }
 
 const EYES = 8;
-/** A graphics card's arithmetic, or another Caffe's, may differ in the sixth digit from this machine's. */
+/** Maximum difference of two equal probabilities. A GPU or another Caffe may differ from this machine in the sixth digit. */
 const TOLERANCE = 1e-4;
 
-/** Test eyes in turn from each stage there is, in the order of the table. */
+/** Chooses test eyes of each grade in turn, in the order of the table. */
 export function chooseEyes(predictions: readonly ReadPrediction[]): ReadPrediction[] {
   const byStage = [0, 1, 2, 3, 4].map(stage =>
     predictions.filter(({ fold, level }) => fold === 'test' && level === stage),
@@ -48,16 +48,16 @@ export interface ScoreEyesJob {
   store: ArtifactStore;
   trained: TrainedRun;
   caffe: Caffe;
-  /** Of this job's own. */
+  /** Folder that only this job uses. */
   folder: string;
   model: StageModel;
-  /** Paths of a network's weights and mean picture. */
+  /** Returns the paths of a network's weights and mean image. */
   filesOf: (network: TrainedNetwork) => { weights: string; mean: string };
   signal: AbortSignal;
 }
 
 /**
- * Scores the chosen eyes, whose pictures end up in `pictures` of the job's folder, and compares with the run's `predictions.csv`.
+ * Scores the chosen eyes and compares them with the run's `predictions.csv`. Leaves their images in `pictures` of the job's folder.
  * @throws UnusableRun when they differ
  */
 export async function expectedEyes(job: ScoreEyesJob): Promise<ExpectedEye[]> {
@@ -73,7 +73,8 @@ export async function expectedEyes(job: ScoreEyesJob): Promise<ExpectedEye[]> {
     })),
   );
   const files = records.map(({ file }) => file);
-  await extract(job, files);
+  const places = placesOfFiles(await readIndexes(store, trained.prefixes.prepare!), files);
+  await extractPictures(store, places, join(job.folder, 'pictures'), job.signal, () => {});
   const scores = await scorePictures({
     ...{ caffe: job.caffe, folder: job.folder, files, networks: trained.networks, signal: job.signal },
     place: async (network, weights, mean) => {
@@ -105,20 +106,10 @@ export async function expectedEyes(job: ScoreEyesJob): Promise<ExpectedEye[]> {
   });
 }
 
-async function extract({ store, trained, folder, signal }: ScoreEyesJob, files: readonly string[]): Promise<void> {
-  const places = placesOf(await readIndexes(store, trained.prefixes.prepare!));
-  const wanted = files.map(file => {
-    const place = places.get(file);
-    if (place === undefined) throw new UnusableRun(`Expected ${file} in ${trained.prefixes.prepare}, got none`);
-    return place;
-  });
-  await extractPictures(store, wanted, join(folder, 'pictures'), signal, () => {});
-}
-
 function refuseDifferent(eye: ReadPrediction, again: GradedEye | undefined, run: string): void {
   const before = [...eye.p, eye.expected];
   const now = again === undefined ? [] : [...again.p, again.expected];
-  // The value adds up four of them or more, each with its weight.
+  // The regression's score is a weighted sum of four or more probabilities, so its tolerance is larger.
   if (before.every((value, i) => Math.abs(value - (now[i] ?? Number.NaN)) <= (i < 4 ? 1 : 10) * TOLERANCE)) return;
   const [was, is] = [before, now].map(values => values.map(value => value.toFixed(5)).join(', '));
   throw new UnusableRun(

@@ -1,21 +1,19 @@
-/** A run's model as a folder that needs neither this project nor Caffe. */
+/** Exports a run's model as a folder that needs neither this project nor Caffe. */
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Caffe } from '../../activities/services.ts';
-import { decodeBlob } from '../../activities/training/blob-proto.ts';
-import { deployNet, type PictureInput } from '../../activities/training/judging-net.ts';
-import { probabilityOutput } from '../../activities/training/network.ts';
-import { printPrototxt } from '../../activities/training/prototxt.ts';
-import { inWorkspace } from '../../activities/training/workspace.ts';
-import { getFile } from '../../storage/files.ts';
+import { type Blob, decodeBlob } from '../../activities/caffe/blob-proto.ts';
+import { deployNet, type PictureInput } from '../../activities/caffe/inference-net.ts';
+import { probabilityOutput } from '../../activities/caffe/network.ts';
+import { printPrototxt } from '../../activities/caffe/prototxt.ts';
+import { inWorkspace } from '../../activities/dependencies.ts';
+import type { Caffe } from '../../lib/tools/caffe-command.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { isPreparedAlike, type TrainedNetwork, type TrainedRun } from '../trained-run.ts';
+import { isPreparedAlike, placeNetwork, type TrainedNetwork, type TrainedRun } from '../trained-run.ts';
 import { modelCard } from './model-card.ts';
-import { openCvMean } from './opencv-mean.ts';
 import { fitRegressions } from './regressions.ts';
 import { expectedEyes } from './test-eyes.ts';
 
-export interface BundleJob {
+interface BundleJob {
   store: ArtifactStore;
   trained: TrainedRun;
   caffe: Caffe;
@@ -23,38 +21,9 @@ export interface BundleJob {
   folder: string;
   /** An existing folder for temporary files. */
   scratch: string;
-  /** Put the pictures of the test eyes into it. */
+  /** Adds the images of the test eyes. */
   pictures: boolean;
   signal: AbortSignal;
-}
-
-/** `recipe.json`: from a photograph to probabilities. */
-export interface BundleRecipe {
-  schemaVersion: 1;
-  run: string;
-  source: string;
-  /** How a photograph becomes the pictures that the networks have seen. */
-  prepare: {
-    steps: string[];
-    size: number;
-    fuzz: number;
-    enhance: string;
-    versions: Record<string, string>;
-    madeWith: Record<string, string>;
-  };
-  /** How a picture becomes the input of a network: `(picture − mean) · scale`, then the middle square. */
-  input: { channels: 'BGR'; size: number; crop: number; edge: number; scale: number; mean: 'mean.yml' };
-  networks: {
-    name: string;
-    prototxt: string;
-    caffemodel: string;
-    /** Blobs of two values, of which the second is P(stage > k). */
-    outputs: string[];
-    splits: number[];
-    epoch: number;
-  }[];
-  /** What becomes of the probabilities of an eye's versions. */
-  average: 'mean over the versions';
 }
 
 const VERSION_NAMES: Record<string, string> = {
@@ -65,23 +34,22 @@ const VERSION_NAMES: Record<string, string> = {
 };
 
 /**
- * Writes networks, mean picture, recipe, regressions, model card, expected outputs and the example.
- * @throws UnusableRun when the files do not say of the test eyes what the run has said
+ * Writes networks, mean image, recipe, regressions, model card, expected outputs and the example.
+ * @throws UnusableRun when the files predict the test eyes differently from the run
  */
 export async function writeBundle(job: BundleJob): Promise<void> {
   const { store, trained, folder } = job;
   await mkdir(join(folder, 'networks'));
+  const mean = join(folder, 'mean.binaryproto');
   const inputs: PictureInput[] = [];
   for (const network of trained.networks) {
     const { prototxt, caffemodel } = filesOf(network);
     const { net, input } = deployNet(network.inputs.template, network.heads, trained.input.images.size);
     inputs.push(input);
     await writeFile(join(folder, prototxt), printPrototxt(net));
-    await getFile(store, network.weights, join(folder, caffemodel));
+    await placeNetwork(store, network, join(folder, caffemodel), mean);
   }
   const [input] = inputs as [PictureInput];
-  const mean = join(folder, 'mean.binaryproto');
-  await getFile(store, trained.networks[0]!.inputs.mean, mean);
   await writeFile(join(folder, 'mean.yml'), openCvMean(meanPicture(await readFile(mean), input)));
   const regressions = await fitRegressions(store, trained);
   const expected = await inWorkspace({ scratch: job.scratch }, 'bundle', async working => {
@@ -111,7 +79,7 @@ function filesOf({ name }: TrainedNetwork): { prototxt: string; caffemodel: stri
   return { prototxt: `networks/${name}.prototxt`, caffemodel: `networks/${name}.caffemodel` };
 }
 
-/** The stored one, or the same colour everywhere where the network's template says so. */
+/** Returns the stored mean image, or an image of a single color where the network's template has mean values. */
 function meanPicture(binaryproto: Uint8Array, { meanValues }: PictureInput) {
   const blob = decodeBlob(binaryproto);
   if (meanValues === null) return blob;
@@ -119,18 +87,21 @@ function meanPicture(binaryproto: Uint8Array, { meanValues }: PictureInput) {
   return { ...blob, data: blob.data.map((_, i) => meanValues[Math.floor(i / area)]!) };
 }
 
-function recipeOf(trained: TrainedRun, picture: PictureInput): BundleRecipe {
+/** Returns the content of `recipe.json`: the steps from a source image to probabilities. */
+function recipeOf(trained: TrainedRun, picture: PictureInput) {
   const { run, record, input, networks } = trained;
   const { size, fuzz, enhance, versions } = input.images;
   return {
     schemaVersion: 1,
     run,
     source: input.source,
+    // Steps from a source image to the prepared images that the networks were trained on.
     prepare: {
       ...{ steps: stepsOf(trained), size, fuzz, enhance },
       versions: Object.fromEntries(versions.map(version => [version, VERSION_NAMES[version] ?? version])),
       madeWith: record.versions,
     },
+    // Steps from a prepared image to the input of a network: `(image − mean) · scale`, then a center crop.
     input: {
       ...{ channels: 'BGR', size, crop: picture.crop, edge: Math.floor((size - picture.crop) / 2) },
       ...{ scale: picture.scale, mean: 'mean.yml' },
@@ -138,6 +109,7 @@ function recipeOf(trained: TrainedRun, picture: PictureInput): BundleRecipe {
     networks: networks.map(network => ({
       name: network.name,
       ...filesOf(network),
+      // Blobs of two values. The second is P(grade > k).
       outputs: network.heads.map(probabilityOutput),
       splits: network.heads,
       epoch: network.epoch,
@@ -146,7 +118,7 @@ function recipeOf(trained: TrainedRun, picture: PictureInput): BundleRecipe {
   };
 }
 
-/** Sentences for whoever prepares pictures in another way. */
+/** Describes the preparation in sentences, for users who prepare images without this project. */
 function stepsOf(trained: TrainedRun): string[] {
   const { size, fuzz, enhance } = trained.input.images;
   if (!isPreparedAlike(trained)) {
@@ -169,4 +141,36 @@ function stepsOf(trained: TrainedRun): string[] {
         ]),
     'make the versions by exchanging pixels',
   ];
+}
+
+const NUMBERS_A_LINE = 12;
+
+/**
+ * Formats a mean image as a matrix of OpenCV's FileStorage, which OpenCV reads in every language.
+ * @returns the text of a YAML file with a matrix `mean` of height × width pixels, each blue, green, red
+ * @throws RangeError when the blob is not an image of three channels
+ */
+export function openCvMean({ num, channels, height, width, data }: Blob): string {
+  if (num !== 1 || channels !== 3)
+    throw new RangeError(`Expected a mean picture of 1×3×…, got one of ${num}×${channels}×…`);
+  const area = height * width;
+  // Caffe stores one plane per channel, OpenCV the three channels of a pixel next to each other.
+  const interleaved = Array.from({ length: 3 * area }, (_, i) => float(data[(i % 3) * area + Math.floor(i / 3)]!));
+  const lines: string[] = [];
+  for (let i = 0; i < interleaved.length; i += NUMBERS_A_LINE)
+    lines.push(interleaved.slice(i, i + NUMBERS_A_LINE).join(', '));
+  return `%YAML:1.0
+---
+mean: !!opencv-matrix
+   rows: ${height}
+   cols: ${width}
+   dt: "3f"
+   data: [ ${lines.join(',\n       ')} ]
+`;
+}
+
+/** Formats a 32-bit float, which nine digits represent exactly. Without a decimal point OpenCV would read an integer. */
+function float(value: number): string {
+  const text = String(Number(value.toPrecision(9)));
+  return /[.e]/.test(text) ? text : `${text}.`;
 }

@@ -1,6 +1,5 @@
-/** The eye, and beside it what each split's network looks at. */
-import type { Bitmap } from '../../activities/images/bitmap.ts';
-import { textWidth, write } from '../../activities/images/letters.ts';
+/** Draws the eye, and next to it the occlusion map of each split. */
+import { type Bitmap, paste } from '../../activities/images/bitmap.ts';
 import { pixels } from '../../activities/images/pixels.ts';
 import type { Explanation, SplitMap } from './explain-eye.ts';
 
@@ -9,62 +8,35 @@ type Colour = readonly [number, number, number];
 const SIDE = 320;
 const GAP = 16;
 const MARGIN = 20;
-const TITLE = 26;
-const CAPTION = 22;
 const SCALE_HEIGHT = 12;
-const FOOT = 84;
 const PAPER = 0xf7;
-const INK: Colour = [0x22, 0x22, 0x22];
-const SOFT: Colour = [0x66, 0x66, 0x66];
-/** Covering the place lowers P: the network takes it as a sign of disease. The other way round: as a sign of health. */
+/** Covering the patch lowers P: the network reads it as a sign of disease. With `RISE` it raises P, a sign of health. */
 const FALL: Colour = [214, 40, 40];
 const RISE: Colour = [33, 102, 172];
-/** Of the eye's brightness that is left under the colours. */
+/** Share of the eye's brightness that remains under the colors. */
 const DIMMED = 0.55;
 
-/** @returns a PNG; the colours of each map go as far as its largest value, which the scale below tells */
-export async function drawMaps({ way, final, splits, occlusion }: Explanation): Promise<Buffer> {
-  if (!occlusion) throw new TypeError('Expected an explanation with maps, got none');
-  const { picture, maps, patch, grid, version } = occlusion;
+/**
+ * Draws the eye with the size of a patch as a ring, then the maps in the order of their splits. Below each map is a scale of its
+ * colors. The image has no text, as text would depend on the machine's fonts.
+ * @returns a PNG in which the colors of each map are scaled to its largest value
+ */
+export async function drawMaps({ picture, maps, patch }: NonNullable<Explanation['occlusion']>): Promise<Buffer> {
   const width = 2 * MARGIN + (maps.length + 1) * (SIDE + GAP) - GAP;
-  const height = 2 * MARGIN + TITLE + CAPTION + SIDE + FOOT;
+  const height = 2 * MARGIN + SIDE + GAP + SCALE_HEIGHT;
   const canvas: Bitmap = { data: new Uint8Array(width * height * 3).fill(PAPER), width, height };
-  const top = MARGIN + TITLE + CAPTION;
   const eye = await enlarged(picture);
-
-  text(canvas, `${way.image}.${version}`.slice(-26), MARGIN, MARGIN, INK);
-  const staged = `graded ${way.level}, predicted ${final.predicted}`;
-  text(canvas, staged, MARGIN, MARGIN + TITLE, SOFT);
-  paste(canvas, eye, MARGIN, top);
-  // How large a covered place is: on the black corner, where it hides nothing.
-  const ring = Math.round((patch * SIDE) / picture.width);
-  circle(canvas, MARGIN + ring / 2 + 4, top + ring / 2 + 4, ring / 2);
-
+  paste(canvas, eye, MARGIN, MARGIN);
+  // The ring is in the black corner, where it hides nothing.
+  const radius = (patch * SIDE) / picture.width / 2;
+  circle(canvas, MARGIN + radius + 4, MARGIN + radius + 4, radius);
   for (const [n, map] of maps.entries()) {
     const left = MARGIN + (n + 1) * (SIDE + GAP);
-    const most = largest(map);
-    const { best } = splits.find(({ k }) => k === map.k)!;
-    text(canvas, `P(stage > ${map.k}) = ${map.p.toFixed(3)}`, left, MARGIN, INK);
-    text(canvas, `weights of epoch ${best}`, left, MARGIN + TITLE, SOFT);
-    paste(canvas, overlay(eye, enlargedMap(map, picture.width), most), left, top);
-    scale(canvas, left, top + SIDE + 10, most);
+    const most = map.map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    paste(canvas, overlay(eye, enlargedMap(map, picture.width), most), left, MARGIN);
+    scale(canvas, left, MARGIN + SIDE + GAP);
   }
-  const foot = top + SIDE + FOOT - 28;
-  text(
-    canvas,
-    `red: P falls when this place is covered; blue: it rises. P of version ${version} alone`,
-    MARGIN + SIDE + GAP,
-    foot,
-    SOFT,
-  );
-  text(canvas, `o  a covered place`, MARGIN, top + SIDE + 10, SOFT);
-  text(canvas, `${patch} of ${picture.width} pixels wide`, MARGIN, top + SIDE + 33, SOFT);
-  text(canvas, `${grid} x ${grid} places`, MARGIN, foot, SOFT);
   return pixels(canvas).png({ compressionLevel: 9 }).toBuffer();
-}
-
-function largest({ map }: SplitMap): number {
-  return map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
 async function enlarged(picture: Bitmap): Promise<Bitmap> {
@@ -72,7 +44,7 @@ async function enlarged(picture: Bitmap): Promise<Bitmap> {
   return { data, width: SIDE, height: SIDE };
 }
 
-/** In between linear; the outermost pixels go on to the edge. */
+/** Enlarges a map by linear interpolation. The outermost pixels extend to the edge. */
 function enlargedMap({ map }: SplitMap, size: number): Float32Array {
   const at = (n: number) => Math.min(size - 1, Math.max(0, ((n + 0.5) * size) / SIDE - 0.5));
   return Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
@@ -84,7 +56,7 @@ function enlargedMap({ map }: SplitMap, size: number): Float32Array {
   });
 }
 
-/** The eye in grey and dimmed, the map over it. */
+/** Draws the map over the eye, which is dimmed and gray. */
 function overlay(eye: Bitmap, map: Float32Array, most: number): Bitmap {
   const data = new Uint8Array(eye.data.length);
   for (let i = 0; i < map.length; i++) {
@@ -95,27 +67,19 @@ function overlay(eye: Bitmap, map: Float32Array, most: number): Bitmap {
   return { ...eye, data };
 }
 
-/** @param strength from −1 to 1 */
+/** Returns the color of a pixel. @param strength from −1 to 1 */
 function tinted(grey: number, strength: number): number[] {
   const colour = strength > 0 ? FALL : RISE;
   const cover = Math.min(1, Math.abs(strength)) ** 0.8;
   return colour.map(channel => Math.round((1 - cover) * grey + cover * channel));
 }
 
-/** From the largest rise to the largest fall, as the maps have them. */
-function scale(canvas: Bitmap, left: number, top: number, most: number): void {
+/** Draws the color scale, from the largest rise on the left to the largest fall on the right. */
+function scale(canvas: Bitmap, left: number, top: number): void {
   for (let x = 0; x < SIDE; x++) {
     const colour = tinted(90, (2 * x) / (SIDE - 1) - 1);
     for (let y = 0; y < SCALE_HEIGHT; y++) canvas.data.set(colour, ((top + y) * canvas.width + left + x) * 3);
   }
-  const label = most >= 0.0005 ? most.toFixed(3) : most.toExponential(1);
-  text(canvas, `-${label}`, left, top + SCALE_HEIGHT + 6, SOFT);
-  text(canvas, '0', left + SIDE / 2 - 5, top + SCALE_HEIGHT + 6, SOFT);
-  text(canvas, `+${label}`, left + SIDE - textWidth(`+${label}`, 2), top + SCALE_HEIGHT + 6, SOFT);
-}
-
-function text(canvas: Bitmap, line: string, x: number, y: number, colour: Colour): void {
-  write(canvas, line, { x, y, scale: 2, colour });
 }
 
 function circle(canvas: Bitmap, x: number, y: number, radius: number): void {
@@ -123,11 +87,5 @@ function circle(canvas: Bitmap, x: number, y: number, radius: number): void {
     const [dx, dy] = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
     const at = Math.round(y + radius * dy) * canvas.width + Math.round(x + radius * dx);
     canvas.data.set([255, 255, 255], 3 * at);
-  }
-}
-
-function paste(canvas: Bitmap, { data, width, height }: Bitmap, left: number, top: number): void {
-  for (let y = 0; y < height; y++) {
-    canvas.data.set(data.subarray(y * width * 3, (y + 1) * width * 3), ((top + y) * canvas.width + left) * 3);
   }
 }

@@ -1,19 +1,19 @@
-/** Explains what a run says of one of its eyes: its way there, the predictions by epoch, their shares, and what the networks look at. */
+/** Explains how a run grades one of its eyes: lineage, predictions by epoch, contributions to the score, and occlusion maps. */
 import sharp from 'sharp';
+import { inWorkspace } from '../../activities/dependencies.ts';
 import type { Bitmap } from '../../activities/images/bitmap.ts';
 import { encodePng } from '../../activities/images/png.ts';
 import type { ScoreTable } from '../../activities/regression/eyes.ts';
-import type { Caffe } from '../../activities/services.ts';
-import { inWorkspace } from '../../activities/training/workspace.ts';
-import { getFile } from '../../storage/files.ts';
-import type { ArtifactStore } from '../../storage/store.ts';
+import { readJudgement } from '../../activities/training/epoch-snapshots.ts';
+import { readTrained } from '../../activities/training/score-archive.ts';
+import { readSegment } from '../../activities/training/segment-manifest.ts';
+import type { Caffe } from '../../lib/tools/caffe-command.ts';
+import { type ArtifactStore, CorruptObject } from '../../storage/store.ts';
 import { placePictures, scorePictures } from '../score-pictures.ts';
-import type { TrainedNetwork, TrainedRun } from '../trained-run.ts';
-import { epochsOf, type NetworkEpoch } from './epochs.ts';
+import { placeNetwork, type TrainedNetwork, type TrainedRun, UnusableRun } from '../trained-run.ts';
 import { type FinalStage, finalStageOf } from './final-stage.ts';
+import { type EyesWay, readPictures, type StoredPicture, wayOf } from './lineage.ts';
 import { type OcclusionOptions, occluded, occlusionMap, placesOn } from './occlusion.ts';
-import { readPictures, type StoredPicture } from './stored-pictures.ts';
-import { type EyesWay, wayOf } from './way.ts';
 
 export interface ExplainJob {
   store: ArtifactStore;
@@ -22,33 +22,33 @@ export interface ExplainJob {
   /** An existing folder for temporary files. */
   scratch: string;
   image: string;
-  /** Null where no map is asked for. */
+  /** Null for no occlusion maps. */
   occlusion: OcclusionOptions | null;
   signal: AbortSignal;
-  /** Called with the share that is done. */
+  /** Called with the completed share. */
   onProgress: (share: number) => void;
 }
 
 export interface SplitEpochs {
-  /** P(stage > k). */
+  /** Split of P(grade > k). */
   k: number;
-  /** Of its network: the epoch with the highest AUC on the validation fold, which gives the prediction. */
+  /** Epoch of its network with the highest AUC on the validation fold. It gives the prediction. */
   best: number;
   epochs: {
     epoch: number;
-    /** Key of the segment at its end: `stages/segment/<key>`. */
+    /** Key of the segment at the epoch's end: `stages/segment/<key>`. */
     snapshot: string;
     auc: number | null;
-    /** Mean over the versions, by Caffe now; null where the snapshot is no longer there. */
+    /** Mean over the versions, computed now by Caffe; null where the weights are no longer in the store. */
     p: number | null;
   }[];
 }
 
 export interface SplitMap {
   k: number;
-  /** What the network says of the whole picture, one version. */
+  /** P(grade > k) of the uncovered image, for one version. */
   p: number;
-  /** Fall of `p` where a pixel is covered, row by row; below 0 where it rises. */
+  /** Fall of `p` when a pixel is covered, in row-major order; negative where `p` rises. */
   map: Float32Array;
 }
 
@@ -60,7 +60,7 @@ export interface Explanation {
   occlusion: (OcclusionOptions & { version: string; places: number; picture: Bitmap; maps: SplitMap[] }) | null;
 }
 
-/** @throws UnusableRun, CaffeError, NoSpace, the signal's reason */
+/** Explains an eye. @throws UnusableRun, CaffeError, NoSpace, the signal's reason */
 export async function explainEye(job: ExplainJob): Promise<Explanation> {
   const { store, trained, image, occlusion } = job;
   const way = await wayOf(store, trained, image);
@@ -86,9 +86,9 @@ export async function explainEye(job: ExplainJob): Promise<Explanation> {
 
 type Named = Pick<StoredPicture, 'file' | 'bytes'>;
 
-/** P(stage > k) of each picture, for each network and its heads. */
+/** Scores images. @returns P(grade > k) by network, image and head */
 function scored(
-  { store, caffe, scratch, signal }: ExplainJob,
+  { store, trained, caffe, scratch, signal }: ExplainJob,
   networks: readonly TrainedNetwork[],
   pictures: readonly Named[],
   onProgress: (judged: number) => void = () => {},
@@ -97,10 +97,13 @@ function scored(
     await placePictures(folder, pictures);
     return scorePictures({
       ...{ caffe, folder, networks, signal, onProgress, files: pictures.map(({ file }) => file) },
-      place: async (network, weights, mean) => {
-        await getFile(store, network.weights, weights);
-        await getFile(store, network.inputs.mean, mean);
-      },
+      place: (network, weights, mean) =>
+        placeNetwork(store, network, weights, mean).catch(error => {
+          const isBest = trained.networks.some(({ snapshot }) => snapshot === network.snapshot);
+          if (isBest || !(error instanceof CorruptObject)) throw error;
+          const { key } = network.weights;
+          throw new UnusableRun(`${error.message}: remove ${key}, an epoch without its weights is left out`);
+        }),
     });
   });
 }
@@ -130,7 +133,7 @@ async function scoreTables(job: ExplainJob, pictures: readonly StoredPicture[]):
   const scores = await scored(job, networks, pictures);
   return networks.map(({ name, heads }, n) => ({
     ...{ name, splits: heads },
-    // As final-stage.ts has them: of an eye that nobody has judged before.
+    // The grade and fold that final-stage.ts also uses for an eye without a stored score.
     rows: pictures.map(({ image, version }, i) => ({ image, version, level: 0, fold: 'test', p: scores[n]![i]! })),
   }));
 }
@@ -159,6 +162,39 @@ async function occlusionMaps(
       const [p, ...covered] = scores[n]!.map(heads => heads[head]!) as [number, ...number[]];
       const falls = covered.map(without => p - without);
       return { k, p, map: occlusionMap(picture.width, places, falls) };
+    }),
+  );
+}
+
+export interface NetworkEpoch {
+  epoch: number;
+  /** Key of the segment at the epoch's end. */
+  snapshot: string;
+  /** AUC on the validation fold for each head; null where one class is missing or the snapshot was not evaluated. */
+  auc: (number | null)[];
+  /** Network with the weights of this epoch; null where retention has removed them. */
+  network: TrainedNetwork | null;
+}
+
+/** Returns the epochs of a network, from the first. */
+export async function epochsOf(
+  store: ArtifactStore,
+  trained: TrainedRun,
+  network: TrainedNetwork,
+): Promise<NetworkEpoch[]> {
+  const { segments, counts } = await readTrained(store, trained.prefixes[network.name]!);
+  const perEpoch = segments.length / counts.epochs!;
+  return Promise.all(
+    Array.from({ length: counts.epochs! }, async (_, before): Promise<NetworkEpoch> => {
+      const epoch = before + 1;
+      const snapshot = segments[epoch * perEpoch - 1]!;
+      const judged = await readJudgement(store, network.inputs, snapshot);
+      const weights = (await readSegment(store, snapshot))?.model;
+      const kept = weights && (await store.head(weights.key));
+      return {
+        ...{ epoch, snapshot, auc: judged?.auc ?? network.heads.map(() => null) },
+        network: kept ? { ...network, epoch, snapshot, weights } : null,
+      };
     }),
   );
 }

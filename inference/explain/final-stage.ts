@@ -1,34 +1,34 @@
-/** What each probability contributes to the regression's value of an eye. */
+/** Computes the contribution of each feature to the regression's score of an eye. */
 import { type FoldRow, joinScores, type ScoredEye, type ScoreTable } from '../../activities/regression/eyes.ts';
 import { buildFeatures, fellowOf } from '../../activities/regression/features.ts';
 import { settingsOf } from '../../activities/regression/fit.ts';
-import { gradeEyes } from '../../activities/regression/grade.ts';
+import { gradeEyes } from '../../activities/regression/predict-grade.ts';
 import { readOutput } from '../../activities/regression/stored-files.ts';
 import { parseFolds, parseScores } from '../../activities/regression/tables.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import type { TrainedRun } from '../trained-run.ts';
 
 export interface FinalStage {
-  /** Only with `folds.unit: record`: the version that is judged. */
+  /** Evaluated version, only with `folds.unit: record`. */
   version: string | null;
-  /** `stored`: the run's own scores; `scored now`: of a training eye, which the run has never scored. */
+  /** `stored` for the run's own scores, `scored now` for a training eye, which the run has never scored. */
   from: 'stored' | 'scored now';
-  /** P(stage > k), mean over the versions. */
+  /** P(grade > k), mean over the versions. */
   p: number[];
-  /** `weight` × `value` = `share`; the shares and the intercept add up to `expected`. */
+  /** `share` is `weight` × `value`. The shares and the intercept add up to `expected`. */
   features: { name: string; value: number; weight: number; share: number }[];
   intercept: number;
   expected: number;
   cuts: number[];
   predicted: number;
-  /** The fellow eye whose probabilities take part; its own where it has none. */
+  /** Image whose probabilities are the fellow eye's features, the eye itself where it has no fellow; null without such features. */
   fellow: string | null;
 }
 
-/** Scores of pictures by the chosen networks, as `scores.csv` of each has them. */
+/** Scores images with the chosen networks. Returns a table for each network, as in its `scores.csv`. */
 export type ScoreNow = (images: readonly string[]) => Promise<ScoreTable[]>;
 
-/** @param scoreNow asked for where the eye is of the training fold */
+/** Computes the final grade of an eye. @param scoreNow called only for an eye of the training fold */
 export async function finalStageOf(
   store: ArtifactStore,
   trained: TrainedRun,
@@ -76,7 +76,7 @@ async function storedScores(
   return joinScores(folds, tables).filter(eye => images.includes(eye.image));
 }
 
-/** What has no part in any judgement is judged as if it were of the test fold. */
+/** Scores training eyes now. Eyes without a stored score get the test fold, as `joinScores` leaves out training eyes. */
 async function trainingScores(
   folds: readonly FoldRow[],
   images: readonly string[],

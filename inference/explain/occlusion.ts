@@ -1,31 +1,30 @@
 /**
- * Occlusion: places of a picture are covered one after the other, and what a network says without them is compared with what it says of
- * the whole. Pure. Covered is a round place with the blurred picture itself, faded in: a grey or black square would be a lesion of its own.
+ * Computes occlusion maps: covers patches of an image one after the other, and compares the network's output with that of the whole
+ * image. Pure. A covered patch is round and shows the blurred image, faded in. A gray or black square would look like a lesion.
  */
 import type { Bitmap } from '../../activities/images/bitmap.ts';
-import { blurEye, eyeMask } from './blur.ts';
 
 export interface OcclusionOptions {
-  /** Places a row, and rows. */
+  /** Number of patches per row, and of rows. */
   grid: number;
-  /** Diameter of a place in pixels. */
+  /** Diameter of a patch in pixels. */
   patch: number;
 }
 
-/** Pixels that a place covers, with how much of each: from 0 to 1. */
-export interface Place {
+/** Patch with its center and its pixels, each with its coverage from 0 to 1. */
+interface Place {
   x: number;
   y: number;
   pixels: { at: number; cover: number }[];
 }
 
-/** A place overlaps its neighbours by half, so that nothing falls between two. */
+/** Returns the default options. Patches overlap their neighbors by half, so that no pixel is between two patches. */
 export function defaultOcclusion(size: number): OcclusionOptions {
   const patch = Math.max(4, Math.round(size / 12));
   return { grid: Math.ceil((2 * size) / patch), patch };
 }
 
-/** The places that touch the eye; the black around it tells nothing. */
+/** Returns the patches that touch the eye. The black background has no information. */
 export function placesOn(picture: Bitmap, { grid, patch }: OcclusionOptions): Place[] {
   const { width: size } = picture;
   const mask = eyeMask(picture);
@@ -39,7 +38,7 @@ export function placesOn(picture: Bitmap, { grid, patch }: OcclusionOptions): Pl
       for (let column = Math.max(0, Math.floor(x - radius)); column < Math.min(size, x + radius); column++) {
         const far = Math.hypot(column + 0.5 - x, row + 0.5 - y) / radius;
         if (far >= 1 || !mask[row * size + column]) continue;
-        // Whole in the middle, a smooth edge in the outer half.
+        // Full coverage in the inner half, a smooth edge in the outer half.
         const cover = far < 0.5 ? 1 : 0.5 + 0.5 * Math.cos(2 * Math.PI * (far - 0.5));
         pixels.push({ at: row * size + column, cover });
       }
@@ -49,7 +48,7 @@ export function placesOn(picture: Bitmap, { grid, patch }: OcclusionOptions): Pl
   return places;
 }
 
-/** A copy of the picture for each place, with that place covered, in their order. */
+/** Yields a copy of the image for each patch, with that patch covered, in order. */
 export function* occluded(picture: Bitmap, places: readonly Place[], patch: number): Generator<Bitmap> {
   const blurred = blurEye(picture, eyeMask(picture), patch / 2);
   for (const { pixels } of places) {
@@ -64,8 +63,9 @@ export function* occluded(picture: Bitmap, places: readonly Place[], patch: numb
 }
 
 /**
- * How much each pixel counts: the mean fall of the value over the places that cover it, each by how much it does; 0 where none does.
- * @param falls of each place: the value of the whole picture less the one without the place
+ * Returns the influence of each pixel: the mean fall of the output over the patches that cover it, weighted by their coverage. It is 0
+ * where no patch covers the pixel.
+ * @param falls by patch: output for the whole image minus output with the patch covered
  */
 export function occlusionMap(size: number, places: readonly Place[], falls: readonly number[]): Float32Array {
   const sum = new Float64Array(size * size);
@@ -77,4 +77,53 @@ export function occlusionMap(size: number, places: readonly Place[], falls: read
     }
   }
   return Float32Array.from(sum, (value, i) => (weight[i]! > 0 ? value / weight[i]! : 0));
+}
+
+/** Maximum channel value of the background: black, with the noise of a JPEG. */
+const DARK = 16;
+
+/** Returns 1 on the eye and 0 on the black background. */
+export function eyeMask({ data, width, height }: Bitmap): Uint8Array {
+  return Uint8Array.from({ length: width * height }, (_, i) =>
+    Math.max(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!) > DARK ? 1 : 0,
+  );
+}
+
+/** Applies a Gaussian blur to the eye alone. The black background does not contribute and stays unchanged. @param sigma in pixels */
+export function blurEye(picture: Bitmap, mask: Uint8Array, sigma: number): Bitmap {
+  const { data, width, height } = picture;
+  const weight = gaussian(Float32Array.from(mask), width, height, sigma);
+  const out = new Uint8Array(data.length);
+  for (let channel = 0; channel < 3; channel++) {
+    const inside = gaussian(
+      Float32Array.from(mask, (on, i) => on * data[3 * i + channel]!),
+      width,
+      height,
+      sigma,
+    );
+    for (let i = 0; i < mask.length; i++) {
+      out[3 * i + channel] = mask[i] ? Math.round(inside[i]! / weight[i]!) : data[3 * i + channel]!;
+    }
+  }
+  return { data: out, width, height };
+}
+
+/** Convolves with a Gaussian kernel along the rows, then along the columns. Values beyond the edge count as 0. */
+function gaussian(values: Float32Array, width: number, height: number, sigma: number): Float32Array {
+  const reach = Math.ceil(3 * sigma);
+  const kernel = Float32Array.from({ length: reach + 1 }, (_, d) => Math.exp(-(d * d) / (2 * sigma * sigma)));
+  const along = (from: Float32Array, length: number, step: number, lines: number, line: number) => {
+    const to = new Float32Array(from.length);
+    for (let l = 0; l < lines; l++) {
+      for (let at = 0; at < length; at++) {
+        let sum = 0;
+        for (let d = Math.max(-reach, -at); d <= Math.min(reach, length - 1 - at); d++) {
+          sum += kernel[Math.abs(d)]! * from[l * line + (at + d) * step]!;
+        }
+        to[l * line + at * step] = sum;
+      }
+    }
+    return to;
+  };
+  return along(along(values, width, 1, height, width), height, width, width, 1);
 }

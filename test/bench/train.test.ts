@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { ChainRun, TimedSegment } from '../../bench/train/chain.ts';
-import type { TimedDatabase } from '../../bench/train/data.ts';
-import { type Measured, printed } from '../../bench/train/tables.ts';
+import type { ChainRun, TimedSegment } from './train/chain.ts';
+import type { TimedDatabase } from './train/data.ts';
+import { type Measured, printed } from './train/tables.ts';
 
 const segment = (caffe: number): TimedSegment => ({
   ...{ all: caffe + 0.5, waiting: 0.1, reading: 0.1, placing: 0.1, caffe, verifying: 0.05, storing: 0.1 },

@@ -1,14 +1,14 @@
 /** The kinds of harm that come over a run in a test: the kills, and what only an installation of its own can have. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Harm } from '../../chaos/harm.ts';
-import { KILLS } from '../../chaos/kills.ts';
+import { KILLS } from '../../cli/chaos/kills.ts';
+import type { Harm } from '../../cli/chaos/strike.ts';
 import { spotNotice } from '../support/instance-metadata.ts';
 import type { Installation } from './installation.ts';
 
 /** Long enough for everything that is under way to notice. */
 const AWAY_MS = 4_000;
 /** More than a segment of a small run takes, so that some end in time. */
-const NOTICE_SECONDS = 20;
+const NOTICE_SECONDS = 40;
 const REST_MS = 15_000;
 const OVER = { pids: [] };
 

@@ -1,13 +1,13 @@
 /** What a run needs, all of it real and within reach: Temporal's server, the workers, a store in S3 on a small disk, a metadata service. */
 import { join } from 'node:path';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
-import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
-import { openOutFolder } from '../../cli/out-folder.ts';
-import { choosePort } from '../../cli/ports.ts';
+import { type Embedded, startEmbedded } from '../../cli/local/local-cluster.ts';
+import { choosePort } from '../../cli/local/ports.ts';
+import { openOutFolder } from '../../cli/local/run-dir.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
 import { createS3Store } from '../../storage/s3.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { type FakeMetadata, startFakeMetadata } from '../support/instance-metadata.ts';
-import { type S3Server, startS3 } from '../support/s3.ts';
+import { type S3Server, startS3 } from '../support/s3/s3.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 
 export interface Installation {

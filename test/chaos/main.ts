@@ -2,15 +2,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, CommanderError } from 'commander';
-import { positive } from '../../bench/support/numbers.ts';
-import { stoppable } from '../../bench/support/stoppable.ts';
-import { compareOutcomes } from '../../chaos/outcome.ts';
-import { duration, table } from '../../cli/format.ts';
-import { Stopped } from '../../cli/stop-signal.ts';
-import { UserError } from '../../cli/user-error.ts';
+import { Command } from 'commander';
+import { compareOutcomes } from '../../cli/chaos/outcome.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
-import { Random } from '../../demo/random.ts';
+import { duration, table } from '../../lib/format.ts';
+import { Random } from '../../lib/random.ts';
+import { UserError } from '../../lib/user-error.ts';
+import { asCommand } from '../bench/support/as-command.ts';
+import { positive } from '../bench/support/numbers.ts';
+import { stoppable } from '../bench/support/stoppable.ts';
 import { HARMS } from './harm.ts';
 import { type RunOutcome, runOnce } from './run.ts';
 
@@ -99,10 +99,4 @@ function print(calm: RunOutcome, harmed: readonly RunOutcome[]): void {
   }
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof UserError || error instanceof Stopped || error instanceof CommanderError)) throw error;
-  if (!(error instanceof CommanderError)) process.stderr.write(`${error.message}\n`);
-  process.exitCode = error.exitCode;
-}
+await asCommand(() => main(process.argv.slice(2)));

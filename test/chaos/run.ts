@@ -1,10 +1,10 @@
 /** One run of the pipeline, left alone or not, and what came of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Harm } from '../../chaos/harm.ts';
-import { type Outcome, outcomeOf } from '../../chaos/outcome.ts';
-import { type Strike, strike } from '../../chaos/strike.ts';
+import { type Outcome, outcomeOf } from '../../cli/chaos/outcome.ts';
+import type { Harm } from '../../cli/chaos/strike.ts';
+import { type Strike, strike } from '../../cli/chaos/strike.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
-import type { Random } from '../../demo/random.ts';
+import type { Random } from '../../lib/random.ts';
 import { type Installation, install } from './installation.ts';
 
 export interface RunOutcome extends Outcome {

@@ -1,9 +1,9 @@
 /** Which harm comes when. */
 import { expect, test, vi } from 'vitest';
-import type { Harm } from '../../chaos/harm.ts';
-import { type Strike, type StrikeOptions, strike } from '../../chaos/strike.ts';
+import type { Harm } from '../../cli/chaos/strike.ts';
+import { type Strike, type StrikeOptions, strike } from '../../cli/chaos/strike.ts';
 import type { Stage } from '../../config/stages.ts';
-import { Random } from '../../demo/random.ts';
+import { Random } from '../../lib/random.ts';
 
 const harm = (name: string, stages?: Stage[]): Harm<string[]> => ({
   ...{ name, rest: 0, ...(stages && { stages }) },

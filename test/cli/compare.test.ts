@@ -3,12 +3,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ComparedRun, type Comparison, compareRuns } from '../../activities/regression/compare.ts';
 import { createRegressionActivities } from '../../activities/regression/index.ts';
 import { parsePredictions } from '../../activities/regression/tables.ts';
+import { type ComparedRun, type Comparison, compareRuns } from '../../activities/report/compare-runs.ts';
+import { createReportActivities } from '../../activities/report/index.ts';
 import type { RunRecord } from '../../activities/run/types.ts';
 import type { PartialPipelineInput } from '../../config/input.ts';
-import { type SimulatedSet, writeSimulatedSet } from '../regression/simulated-set.ts';
+import { putJson } from '../../storage/documents.ts';
+import { closeRegression, type SimulatedSet, writeSimulatedSet } from '../regression/simulated-set.ts';
 import { retinopathy } from '../support/command.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 
@@ -23,10 +25,10 @@ const made: Record<string, Made> = {};
 
 async function make(name: string, set: Partial<SimulatedSet> & { input: PartialPipelineInput }): Promise<void> {
   const services = await testServices();
-  const activities = createRegressionActivities(services);
+  const activities = { ...createRegressionActivities(services), ...createReportActivities(services) };
   const { fit, report } = await writeSimulatedSet(services.store, { patients: 300, seed: 1, ...set });
   const environment = new MockActivityEnvironment();
-  await environment.run(activities.fitRegression, fit);
+  await closeRegression(services.store, fit, await environment.run(activities.fitRegression, fit));
   await environment.run(activities.writeReport, report);
   const out = join(services.folder, name);
   await mkdir(out);
@@ -56,8 +58,8 @@ afterAll(() => Promise.all(Object.values(made).map(({ services }) => services.cl
 const compared = (...names: string[]) => compareRuns(names.map(name => made[name]!.compared));
 
 describe('two runs', () => {
-  test('on the same eyes are paired: the difference is that of their figures, and narrower than the two intervals', () => {
-    const { differences, runs, inputs } = compared('plain', 'worse');
+  test('on the same eyes are paired: the difference is that of their figures, and narrower than the two intervals', async () => {
+    const { differences, runs, inputs } = await compared('plain', 'worse');
     const [{ figures, ...of }] = differences as [Comparison['differences'][number]];
     expect(of).toEqual({
       run: 'worse',
@@ -77,8 +79,8 @@ describe('two runs', () => {
     expect(inputs).toEqual([{ field: 'regression.fellowEye', values: [false, true] }]);
   });
 
-  test('that are the same differ in nothing, to the last digit', () => {
-    const { differences, inputs } = compared('plain', 'plain');
+  test('that are the same differ in nothing, to the last digit', async () => {
+    const { differences, inputs } = await compared('plain', 'plain');
     expect(inputs).toEqual([]);
     for (const { value, interval } of Object.values(differences[0]!.figures)) {
       expect([value, interval]).toEqual([0, [0, 0]]);
@@ -88,8 +90,8 @@ describe('two runs', () => {
   test.each([
     ['others', 'their pictures are not the same'],
     ['records', 'one judges eyes and the other records'],
-  ])('are not paired where that means nothing: %s', (name, reason) => {
-    const { differences, runs } = compared('plain', name);
+  ])('are not paired where that means nothing: %s', async (name, reason) => {
+    const { differences, runs } = await compared('plain', name);
     expect(differences[0]).toMatchObject({
       unpaired: reason,
       eyes: 0,
@@ -98,13 +100,14 @@ describe('two runs', () => {
     expect(runs[1]!.figures.qwk.value).not.toBeNull();
   });
 
-  test('are not paired where the graders differ, or no test eye is common', () => {
+  test('are not paired where the graders differ, or no test eye is common', async () => {
     const { compared: plain } = made.plain!;
-    const change = (over: (eye: ComparedRun['predictions'][number]) => object) =>
-      compareRuns([plain, { ...plain, predictions: plain.predictions.map(eye => ({ ...eye, ...over(eye) })) }])
-        .differences[0]!.unpaired;
-    expect(change(eye => ({ level: (eye.level + 1) % 5 }))).toBe('their pictures are graded differently');
-    expect(change(eye => ({ image: `9${eye.image}` }))).toBe('their test folds have no eye in common');
+    const change = async (over: (eye: ComparedRun['predictions'][number]) => object) => {
+      const predictions = plain.predictions.map(eye => ({ ...eye, ...over(eye) }));
+      return (await compareRuns([plain, { ...plain, predictions }])).differences[0]!.unpaired;
+    };
+    expect(await change(eye => ({ level: (eye.level + 1) % 5 }))).toBe('their pictures are graded differently');
+    expect(await change(eye => ({ image: `9${eye.image}` }))).toBe('their test folds have no eye in common');
   });
 });
 
@@ -120,6 +123,7 @@ describe('the command', () => {
     expect(code, said).toBe(0);
     expect(said).toMatch(/regression\.fellowEye +false +true +false/);
     expect(said).toMatch(/QWK +0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) +0\.\d{3} \(/);
+    expect(said).toMatch(/accuracy <0>\/<1..4> +0\.\d{3} +0\.\d{3} +0\.\d{3}/);
     expect(said).toMatch(/worse less .*plain, on \d+ test eyes of \d+ patients that both have/);
     expect(said).toMatch(/QWK +−0\.\d{3} \(−0\.\d{3} to −0\.\d{3}\) +beyond chance/);
     expect(said).toContain('cannot be paired: one judges eyes and the other records');
@@ -139,7 +143,7 @@ describe('the command', () => {
     [['simulated', 'young'], 1, 'Expected run young to have a report with metrics.json in file:'],
   ])('refuses %j', async (names, code, message) => {
     const { store } = made.plain!.services;
-    await store.put('runs/young/run.json', Buffer.from('{}'), { overwrite: true });
+    await putJson(store, 'runs/young/run.json', {}, { overwrite: true });
     const answer = await compare(...names, '--store', store.url);
     expect(answer.said).toContain(`retinopathy: ${message}`);
     expect(answer.code).toBe(code);

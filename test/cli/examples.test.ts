@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readRecord } from '../../activities/run/records.ts';
-import { choosePort } from '../../cli/ports.ts';
-import { createProgram } from '../../cli/program.ts';
-import { type KaggleServer, startKaggleServer } from '../../demo/kaggle-server.ts';
+import { createProgram } from '../../cli/commands/program.ts';
+import { choosePort } from '../../cli/local/ports.ts';
 import { createFileStore } from '../../storage/file.ts';
+import { type KaggleServer, startKaggleServer } from '../../synthetic/kaggle/server.ts';
 import { served } from '../download/world.ts';
 import { readPhotographs } from '../scoring/own-pictures.ts';
 import { EXAMPLE_CASES, expectExample } from '../support/example-cases.ts';
@@ -77,6 +77,7 @@ describe.runIf(process.env.RETINOPATHY_LONG)('typed in a new folder', () => {
       // Whatever goes beyond this machine ends at once.
       env: {
         KAGGLE_API_TOKEN: TOKEN,
+        RETINOPATHY_KAGGLE_HOSTS: '127.0.0.1',
         ...Object.fromEntries(PROXY_SETTINGS.map(name => [name, 'http://127.0.0.1:1'])),
       },
     };

@@ -3,9 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Comparison } from '../../activities/regression/compare.ts';
-import type { Metrics } from '../../activities/regression/metrics.ts';
-import type { Plan } from '../../planning/estimate.ts';
+import type { Comparison } from '../../activities/report/compare-runs.ts';
+import type { Metrics } from '../../activities/report/types.ts';
+import type { Plan } from '../../cli/estimate/estimate.ts';
+import { readOutState } from '../../cli/local/run-dir.ts';
 import { eventually, retinopathy } from '../support/command.ts';
 import { CAFFE_TRAINS, processesMentioning } from '../support/processes.ts';
 import { TINY_OPTIONS } from '../support/tiny.ts';
@@ -31,8 +32,7 @@ async function ended(args: readonly string[]): Promise<{ code: number | null; sa
 }
 
 const metricsOf = async (report: string) => JSON.parse(await readFile(join(report, 'metrics.json'), 'utf8')) as Metrics;
-const stateOf = async () =>
-  JSON.parse(await readFile(join(out, 'state.json'), 'utf8')) as { run: string; store: string };
+const stateOf = async () => (await readOutState(out))!;
 
 describe.runIf(process.env.RETINOPATHY_LONG)('a fork of an out folder', () => {
   test('trains what is new, leaves the run as it is, and is compared with it by what it prints', async () => {

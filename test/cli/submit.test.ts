@@ -3,11 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { submit } from '../../cli/submit.ts';
-import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../demo/kaggle-server.ts';
-import { busy, refusal } from '../../demo/misbehaviour.ts';
+import { submit } from '../../cli/results/submit.ts';
+import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../synthetic/kaggle/server.ts';
+import { refusal } from '../../synthetic/kaggle/server-faults.ts';
 import { served, zipOf } from '../download/world.ts';
 import { retinopathy } from '../support/command.ts';
+import { busy } from '../support/odd-answers.ts';
 
 const TOKEN = 'KGAT_of-this-test';
 const GOOD = 'image,level\n10_left,0\n10_right,3\n13_left,1\n';
@@ -16,11 +17,9 @@ const SAMPLE = Buffer.from('image,level\n10_left,0\n10_right,0\n13_left,0\n');
 let folder: string;
 let server: KaggleServer;
 let calls: string[];
-let apis: Set<string>;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'submit-'));
   calls = [];
-  apis = new Set();
 });
 afterEach(async () => {
   await server?.close();
@@ -33,7 +32,6 @@ async function serve({ onApiRequest, ...options }: Partial<KaggleServerOptions> 
     ...{ competition: 'eyes', token: TOKEN, files: [sample], ...options },
     onApiRequest: call => {
       calls.push(call.method);
-      apis.add(call.api);
       return onApiRequest?.(call);
     },
   });
@@ -45,6 +43,7 @@ async function submitted(csv: string, token = TOKEN): Promise<string> {
   await writeFile(file, csv);
   vi.stubEnv('KAGGLE_API_TOKEN', token);
   vi.stubEnv('HOME', folder);
+  vi.stubEnv('RETINOPATHY_KAGGLE_HOSTS', '127.0.0.1');
   const printed = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   try {
     const options = { message: 'tiny, by hand', competition: 'eyes', source: server.url };
@@ -69,7 +68,7 @@ describe('retinopathy submit', () => {
     await writeFile(file, GOOD);
     const command = retinopathy(
       ['submit', file, '--message', 'tiny, by hand', '--competition', 'eyes', '--source', server.url],
-      { KAGGLE_API_TOKEN: TOKEN, HOME: folder },
+      { KAGGLE_API_TOKEN: TOKEN, RETINOPATHY_KAGGLE_HOSTS: '127.0.0.1', HOME: folder },
     );
     const { code } = await command.exited;
     const said = command.output();
@@ -79,25 +78,6 @@ describe('retinopathy submit', () => {
     expect(said).toContain('4 more today');
     expect(server.submissions).toMatchObject([{ fileName: 'submission.csv', description: 'tiny, by hand' }]);
     expect(server.submissions[0]!.bytes.toString()).toBe(GOOD);
-  });
-
-  test('does the same by the older REST calls where it is told to', async () => {
-    await serve();
-    vi.stubEnv('RETINOPATHY_KAGGLE_API', 'rest');
-    const said = await submitted(GOOD);
-    expect(said).toContain('Successfully submitted to eyes (submission 50000000)');
-    expect(said).not.toContain('more today');
-    expect(server.submissions).toMatchObject([{ fileName: 'submission.csv', description: 'tiny, by hand' }]);
-    expect(server.submissions[0]!.bytes.toString()).toBe(GOOD);
-    expect(calls).toEqual(['ListDataFiles', 'DownloadDataFile', 'StartSubmissionUpload', 'CreateSubmission']);
-    expect([...apis]).toEqual(['rest']);
-  });
-
-  test('takes no other name of an API', async () => {
-    await serve();
-    vi.stubEnv('RETINOPATHY_KAGGLE_API', 'soap');
-    expect(await submitted(GOOD)).toContain('Expected RETINOPATHY_KAGGLE_API to be `rpc` or `rest`, got `soap`');
-    expect(calls).toEqual([]);
   });
 
   test.each([

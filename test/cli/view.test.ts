@@ -1,17 +1,18 @@
 /** What a person reads while a run goes on and when it is done. */
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { Strike } from '../../chaos/strike.ts';
-import { plotBraille } from '../../cli/braille.ts';
-import { killLines, survivedLines } from '../../cli/chaos-view.ts';
-import { createConsole } from '../../cli/console.ts';
-import { bar, bytes, duration, table } from '../../cli/format.ts';
-import type { Live } from '../../cli/live.ts';
-import { endedLine, plainLine, progressLines } from '../../cli/progress-view.ts';
-import { checkRoom } from '../../cli/source-check.ts';
-import { type SummaryMetrics, summaryLines } from '../../cli/summary.ts';
-import { differences } from '../../config/differences.ts';
+import type { Metrics } from '../../activities/report/types.ts';
+import type { Strike } from '../../cli/chaos/strike.ts';
+import { killLines, survivedLines } from '../../cli/chaos/view.ts';
+import { checkRoom } from '../../cli/local/preflight.ts';
+import { createConsole } from '../../cli/ui/console.ts';
+import { plotBraille } from '../../cli/ui/curve-view.ts';
+import type { Live } from '../../cli/ui/pending-activities.ts';
+import { endedLine, plainLine, progressLines } from '../../cli/ui/progress-view.ts';
+import { summaryLines } from '../../cli/ui/summary.ts';
+import { differences } from '../../config/merge.ts';
 import { STAGES } from '../../config/stages.ts';
+import { bar, bytes, duration, table } from '../../lib/format.ts';
 import { initialProgress, progressDetails } from '../../workflows/progress.ts';
 
 const QUIET: Live = { parts: [], shards: [], segments: [], troubles: [] };
@@ -75,6 +76,18 @@ describe('progress', () => {
     expect(endedLine('download', progress.stages.download)).toBe('done download 5 parts, 47.9 MB, 600 labels · 4 s');
   });
 
+  test('other files of the archive are counted where there are any', () => {
+    const ended = (counts: Record<string, number>) => {
+      const prepare = { ...progress.stages.prepare, state: 'done' as const, counts };
+      const stages = { ...progress.stages, prepare };
+      return [endedLine('prepare', prepare), progressDetails({ ...progress, stages })];
+    };
+    const [line, details] = ended({ entries: 12, pictures: 12, shards: 1, quarantined: 0, ignored: 14 });
+    expect(line).toContain('12 pictures in 1 shards, 0 quarantined, ignored: 14 other files');
+    expect(details).toContain('| – other files | | 14 ignored |');
+    expect(ended({ entries: 12, pictures: 12, shards: 1, quarantined: 0 }).join('\n')).not.toMatch(/ignored|other/);
+  });
+
   test('a budget says what is spent, and who waits for more: on the terminal, in plain lines, in the details', () => {
     const waiting = [{ name: 'train-0-vs-1234', cost: 0.081 }];
     const budget = { currency: 'EUR', perGpuHour: 0.9, limit: 1, spent: 0.95, waiting };
@@ -100,7 +113,7 @@ describe('progress', () => {
 });
 
 describe('the end', () => {
-  const metrics: SummaryMetrics = {
+  const metrics = {
     source: 'synthetic',
     images: { seen: 600, quarantined: 0 },
     folds: {
@@ -122,7 +135,7 @@ describe('the end', () => {
     regression: { qwk: 0.813, qwkInterval: [0.742, 0.872], mae: 0.4, accuracy: 0.6 },
     baseline: { qwk: 0.801 },
     work: { segmentsTrained: 40, segmentsReused: 2, segmentsRepeated: 1, iterationsLost: 12 },
-  };
+  } as unknown as Metrics;
 
   test('QWK and each split with its interval, beside what a guess is worth; what cannot be computed is a dash', () => {
     const text = stripVTControlCharacters(summaryLines(metrics).join('\n'));
@@ -131,6 +144,16 @@ describe('the end', () => {
     expect(text).toMatch(/<0\.\.3>\/<4> +– +– +– +– +0/);
     expect(text).toContain('says nothing about medicine');
     expect(text).toContain('40 segments trained, 2 found, 1 begun in vain (12 iterations)');
+  });
+
+  test('other files of the archive have a line, where there are any', () => {
+    const text = (ignored?: number) =>
+      stripVTControlCharacters(
+        summaryLines({ ...metrics, images: { ...metrics.images, ...(ignored && { ignored }) } }).join('\n'),
+      );
+    expect(text(14)).toContain('\n  ignored: 14 other files\n');
+    expect(text(1)).toContain('\n  ignored: 1 other file\n');
+    expect(text()).not.toContain('ignored');
   });
 
   test('real photographs have no banner', () => {
@@ -176,9 +199,15 @@ describe('curves in the terminal', () => {
         accuracy: 0.8,
       },
       ...{ auc: 0.8, bestAuc: 0.8, bestEpoch: 2, segmentsTrained: 2, segmentsReused: 0 },
-      lost: { attempts: 0, iterations: 0, seconds: 0, reasons: {} },
+      lost: { attempts: 0, iterations: 0, seconds: 0 },
     };
-    const point = (epoch: number) => ({ epoch, loss: 0.5, validationLoss: 0.9 - 0.2 * epoch, auc: 0.4 + 0.2 * epoch });
+    const point = (epoch: number) => ({
+      epoch,
+      loss: 0.5,
+      validationLoss: 0.9 - 0.2 * epoch,
+      auc: 0.4 + 0.2 * epoch,
+      trainingAuc: null,
+    });
     const lines = (curve: ReturnType<typeof point>[]) => {
       progress.splits = [{ ...split, curve }];
       return progressLines({ progress, live: QUIET, now: 1 }).map(line => stripVTControlCharacters(line));

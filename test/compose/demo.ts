@@ -1,8 +1,8 @@
 /** The demo on the installation of docker-compose.yml: calm once, then with one service after the other killed; the results must be the same. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compareOutcomes, type Outcome, outcomeOf } from '../../chaos/outcome.ts';
-import { duration } from '../../cli/format.ts';
+import { compareOutcomes, type Outcome, outcomeOf } from '../../cli/chaos/outcome.ts';
+import { duration } from '../../lib/format.ts';
 import { TINY } from '../support/tiny.ts';
 import type { Stack } from './stack.ts';
 

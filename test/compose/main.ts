@@ -1,9 +1,9 @@
 /** `npm run test:compose`: docker-compose.yml for real, brought up, used, harmed, and taken down with its volumes. */
 import { Command, CommanderError } from 'commander';
-import { count } from '../../bench/support/numbers.ts';
-import { stoppable } from '../../bench/support/stoppable.ts';
-import { Stopped } from '../../cli/stop-signal.ts';
-import { UserError } from '../../cli/user-error.ts';
+import { Stopped } from '../../cli/local/interrupt.ts';
+import { UserError } from '../../lib/user-error.ts';
+import { count } from '../bench/support/numbers.ts';
+import { stoppable } from '../bench/support/stoppable.ts';
 import { demo } from './demo.ts';
 import { many } from './many.ts';
 import { scale } from './scale.ts';

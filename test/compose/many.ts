@@ -1,7 +1,7 @@
 /** Many pipelines with tiny inputs, started at once: none fails, and the worker of workflows keeps within its memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { duration } from '../../cli/format.ts';
-import { runChild } from '../../system/child-process.ts';
+import { duration } from '../../lib/format.ts';
+import { runChild } from '../../lib/process/child-process.ts';
 import type { Stack } from './stack.ts';
 
 /** The pictures are the same for all, the trainings each one's own. */

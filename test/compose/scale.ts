@@ -1,5 +1,5 @@
 /** Preparing by one cpu worker that is held to half a core, and by two of them. */
-import { UserError } from '../../cli/user-error.ts';
+import { UserError } from '../../lib/user-error.ts';
 import type { Stack } from './stack.ts';
 
 const BAR = 1.7;

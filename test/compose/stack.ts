@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { UserError } from '../../cli/user-error.ts';
+import { runChild } from '../../lib/process/child-process.ts';
+import { UserError } from '../../lib/user-error.ts';
 import { createS3Store } from '../../storage/s3.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { runChild } from '../../system/child-process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROJECT_LABEL = 'com.docker.compose.project';

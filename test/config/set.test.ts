@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { differences } from '../../config/differences.ts';
-import { mergeInputs } from '../../config/merge.ts';
-import { parseSetting } from '../../config/set.ts';
+import { differences, mergeInputs, parseSetting } from '../../config/merge.ts';
 
 describe('--set', () => {
   it.each([

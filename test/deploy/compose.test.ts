@@ -7,11 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { parseEnv, promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { which } from '../../system/which.ts';
+import { which } from '../../lib/process/which.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SCRIPTS = ['deploy/make-env.sh', 'deploy/temporal/schema.sh', 'deploy/temporal/namespace.sh'];
+const SCRIPTS = [
+  ...['deploy/make-env.sh', 'deploy/make-account.sh', 'deploy/install-debian11.sh'],
+  ...['deploy/temporal/schema.sh', 'deploy/temporal/namespace.sh'],
+];
 
 interface Service {
   image: string;
@@ -23,6 +26,10 @@ interface Service {
   stop_grace_period?: string;
   profiles?: string[];
   depends_on?: Record<string, { condition: string }>;
+  read_only?: boolean;
+  tmpfs?: string[];
+  cap_drop?: string[];
+  security_opt?: string[];
 }
 
 const shellcheck = await which('shellcheck', process.env.PATH);
@@ -49,6 +56,8 @@ describe('docker-compose.yml', () => {
     const images = Object.values(services).map(({ image }) => image);
     const others = images.filter(image => !image.startsWith('retinopathy-'));
     for (const image of others) expect(image).toMatch(/:v?\d+(\.\d+)*$/);
+    // Postgres counts two.
+    for (const image of others) expect(image).toMatch(/^postgres:\d+\.\d+$|:v?\d+\.\d+\.\d+$/);
     const temporal = others.filter(image => /^temporalio\/(server|admin-tools):/.test(image));
     expect(new Set(temporal.map(image => image.split(':')[1])).size).toBe(1);
   });
@@ -71,6 +80,28 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  test('closes every container: no capability, no new right, nothing written but volumes and memory', () => {
+    for (const [name, service] of Object.entries(services)) {
+      expect(service.cap_drop, name).toEqual(['ALL']);
+      expect(service.security_opt, name).toEqual(['no-new-privileges:true']);
+      expect(service.tmpfs, name).toContain('/tmp');
+    }
+    const open = Object.entries(services).filter(([, { read_only }]) => !read_only);
+    expect(open.map(([name]) => name)).toEqual(['ui', 'gpu-worker']);
+  });
+
+  test('gives each container the secrets that it needs, and no others', () => {
+    const holders = (secret: RegExp) =>
+      Object.entries(services)
+        .filter(([, { environment = {} }]) => secret.test(Object.values(environment).join(' ')))
+        .map(([name]) => name);
+    expect(holders(/KAGGLE/)).toEqual(['cpu-worker']);
+    expect(holders(/S3_ROOT/)).toEqual(['s3', 'account', 'bucket']);
+    expect(holders(/POSTGRES_PASSWORD/)).toEqual(['postgres', 'schema', 'temporal']);
+    const workers = staying().flatMap(([name]) => (name.endsWith('-worker') ? [name] : []));
+    expect(holders(/S3_SECRET/)).toEqual(['account', ...workers, 'retinopathy']);
+  });
+
   test('watches over what stays, and limits the memory of all', () => {
     for (const [name, service] of Object.entries(services)) expect(service.mem_limit, name).toBeTruthy();
     expect(
@@ -87,13 +118,26 @@ describe('docker-compose.yml', () => {
     for (const [name, { depends_on, stop_grace_period }] of staying().filter(([name]) => name.endsWith('-worker'))) {
       expect(depends_on, name).toEqual({
         namespace: { condition: 'service_completed_successfully' },
-        s3: { condition: 'service_healthy' },
+        bucket: { condition: 'service_completed_successfully' },
       });
       expect(stop_grace_period, name).toBe('1m');
     }
     expect(services['gpu-worker']?.profiles).toEqual(['gpu']);
     expect(services['caffe-cpu-worker']?.profiles).toEqual(['caffe-cpu']);
   });
+});
+
+test('the images that are built start from full versions', async () => {
+  for (const file of ['deploy/Dockerfile', 'deploy/caffe.Dockerfile']) {
+    const text = await readFile(join(ROOT, file), 'utf8');
+    const bases = [...text.matchAll(/^ARG \w+=(\S+:\S+)$/gm)]
+      .map(([, image]) => image!)
+      .filter(image => !image.includes('//'));
+    expect(bases.length, file).toBeGreaterThan(0);
+    for (const base of bases)
+      expect(base).toMatch(/^(node:\d+\.\d+\.\d+-|debian:\d+\.\d+-|nvcr\.io\/nvidia\/caffe:\d\d\.\d\d-)/);
+    for (const [, from] of text.matchAll(/^FROM (\S+)/gm)) expect(from).toMatch(/^\$\{\w+\}$|^(packages|worker)$/);
+  }
 });
 
 describe('make-env.sh', () => {
@@ -106,7 +150,10 @@ describe('make-env.sh', () => {
     expect((await stat(one)).mode & 0o777).toBe(0o600);
     const [first, second] = [parseEnv(await readFile(one, 'utf8')), parseEnv(await readFile(two, 'utf8'))];
     expect([first.COMPOSE_PROFILES, second.COMPOSE_PROFILES]).toEqual(['caffe-cpu', 'gpu']);
-    const secrets = ['RETINOPATHY_POSTGRES_PASSWORD', 'RETINOPATHY_S3_ACCESS_KEY', 'RETINOPATHY_S3_SECRET_KEY'];
+    const secrets = [
+      ...['RETINOPATHY_POSTGRES_PASSWORD', 'RETINOPATHY_S3_ACCESS_KEY', 'RETINOPATHY_S3_SECRET_KEY'],
+      ...['RETINOPATHY_S3_ROOT_ACCESS_KEY', 'RETINOPATHY_S3_ROOT_SECRET_KEY'],
+    ];
     const values = [first, second].flatMap(env => secrets.map(name => env[name]));
     for (const value of values) expect(value).toMatch(/^[0-9a-f]{20,48}$/);
     expect(new Set(values).size).toBe(values.length);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { MEASURES } from '../../activities/measures.ts';
-import { which } from '../../system/which.ts';
+import { MEASURES } from '../../activities/metrics.ts';
+import { which } from '../../lib/process/which.ts';
 import { readDashboard, readRules, seriesIn } from '../support/watching-files.ts';
 
 const run = promisify(execFile);

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { pythonWith } from '../../bootstrap/python-environment.ts';
-import { which } from '../../system/which.ts';
+import { which } from '../../lib/process/which.ts';
+import { pythonWith } from '../support/python-environment.ts';
 import { readUserData } from '../support/user-data.ts';
 
 const run = promisify(execFile);

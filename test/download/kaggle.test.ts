@@ -4,8 +4,8 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findCredentials, mayReceiveCredentials } from '../../activities/download/credentials.ts';
-import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../demo/kaggle-server.ts';
+import { findCredentials, mayReceiveCredentials } from '../../activities/download/kaggle/credentials.ts';
+import { type KaggleServer, type KaggleServerOptions, startKaggleServer } from '../../synthetic/kaggle/server.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 import { activitiesOn, argsFor, bytesOf, failureOf, LABELS, noise, served, zipOf } from './world.ts';
 
@@ -14,7 +14,7 @@ let services: TestServices;
 let server: KaggleServer | undefined;
 beforeEach(async () => {
   services = await testServices();
-  services.env = { HOME: services.scratch, KAGGLE_API_TOKEN: SECRET };
+  services.env = { HOME: services.scratch, KAGGLE_API_TOKEN: SECRET, RETINOPATHY_KAGGLE_HOSTS: '127.0.0.1' };
 });
 afterEach(async () => {
   await server?.close();
@@ -58,13 +58,6 @@ describe('a Kaggle-compatible source', () => {
     expect((await run('listFiles', args)).labels?.name).toBe('trainLabels.csv.zip');
   });
 
-  it('is asked by the older REST calls where the worker is told to', async () => {
-    services.env = { ...services.env, RETINOPATHY_KAGGLE_API: 'rest' };
-    const { run, part, args } = await serve();
-    expect((await run('listFiles', args)).parts).toHaveLength(1);
-    expect(await part(args)).toMatchObject({ size: 1000 });
-  });
-
   it('may have seven parts of another name, and no labels', async () => {
     const names = Array.from({ length: 7 }, (_, n) => `test.zip.00${n + 1}`);
     const contents = names.map(() => noise(1000));
@@ -84,7 +77,9 @@ describe('a Kaggle-compatible source', () => {
       run('listFiles', { ...args, archive: { ...args.archive, parts: 5, labels: null } }),
     );
     expect(failure).toMatchObject({ nonRetryable: true, type: 'BadInput' });
-    expect(failure.message).toMatch(/^Expected 5 parts of train\.zip, got 4: train\.zip\.005 is missing in /);
+    expect(failure.message).toMatch(
+      /^Expected 5 parts of train\.zip in .*, got 4 \(train\.zip\.001 to train\.zip\.004\): .*, or add train\.zip\.005$/,
+    );
   });
 });
 
@@ -111,13 +106,15 @@ describe('a proxy in the environment', () => {
       services.env = {
         ...services.env,
         HTTP_PROXY: `http://127.0.0.1:${port}`,
-        RETINOPATHY_KAGGLE_HOSTS: 'kaggle.example',
       };
-      const { part, args } = await serve();
+      const { part, run, args } = await serve({ token: null });
       await part(args);
       expect(asked).toEqual([]);
-      await part({ ...args, source: 'http://kaggle.example' });
+      const elsewhere = { ...args, source: 'http://kaggle.example' };
+      await run('listFiles', elsewhere);
       expect(asked).toEqual(['kaggle.example:80']);
+      // It redirects to loopback, which it is not in itself.
+      expect((await failureOf(part(elsewhere))).message).toContain('a source may redirect to public addresses');
     } finally {
       for (const tunnel of tunnels) tunnel.destroy();
       await new Promise(resolve => proxy.close(resolve));
@@ -181,7 +178,7 @@ describe('an error of Kaggle', () => {
   });
 
   it('that comes for want of credentials says where to put them', async () => {
-    services.env = { HOME: services.scratch };
+    services.env = { HOME: services.scratch, RETINOPATHY_KAGGLE_HOSTS: '127.0.0.1' };
     const { run, args } = await serve();
     expect((await failureOf(run('listFiles', args))).message).toMatch(/put it into KAGGLE_API_TOKEN/);
   });
@@ -232,8 +229,8 @@ describe('credentials', () => {
     );
   });
 
-  it('go to Kaggle, to loopback and to hosts that the environment names, and to no other', () => {
-    const may = (url: string, hosts = 'mirror.example:8080, other.example') =>
+  it('go to Kaggle and to hosts that the environment names, by TLS but on loopback, and to no other', () => {
+    const may = (url: string, hosts = 'mirror.example:8080, other.example, localhost, 127.0.0.1:1234, [::1]') =>
       mayReceiveCredentials(new URL(url), { RETINOPATHY_KAGGLE_HOSTS: hosts });
     for (const url of [
       'https://api.kaggle.com',
@@ -247,6 +244,10 @@ describe('credentials', () => {
       expect([url, may(url)]).toEqual([url, true]);
     }
     for (const url of [
+      'http://127.0.0.1:1235',
+      'https://127.0.0.2',
+      'http://mirror.example:8080',
+      'http://other.example',
       'http://api.kaggle.com',
       'https://kaggle.com.example',
       'https://notkaggle.com',

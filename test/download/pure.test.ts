@@ -1,36 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { redact } from '../../activities/download/credentials.ts';
 import { isLoopback, parseRetryAfter } from '../../activities/download/http.ts';
-import { parseLabels } from '../../activities/download/labels.ts';
+import { parseLabels } from '../../activities/download/parse-labels.ts';
 import { parseContentRange, parseGoogHash, validatorOf } from '../../activities/download/ranges.ts';
-import { planSegments, SEGMENTS, segmentSize } from '../../activities/download/segments.ts';
 import { parseSignedUrl } from '../../activities/download/signed-url.ts';
-
-const MIB = 1 << 20;
-
-describe('segments', () => {
-  it('cover a file of any size once, in order, within the limits of S3', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2 ** 40 }), size => {
-        const length = segmentSize(size, SEGMENTS);
-        const ranges = planSegments(size, length);
-        expect(length).toBeGreaterThanOrEqual(5 * MIB);
-        expect(ranges.length).toBeLessThanOrEqual(10_000);
-        const ends = ranges.map(({ offset, length }) => offset + length);
-        expect(ranges.every(({ offset }, n) => offset === (n === 0 ? 0 : ends[n - 1]))).toBe(true);
-        expect(ends.at(-1)).toBe(size);
-      }),
-      { numRuns: 50 },
-    );
-  });
-
-  it('are 32 MiB of a large file and a quarter of a small one', () => {
-    expect(segmentSize(8_388_608_000, SEGMENTS)).toBe(32 * MIB);
-    expect(segmentSize(30 * MIB, SEGMENTS)).toBe(8 * MIB);
-    expect(segmentSize(1000, SEGMENTS)).toBe(5 * MIB);
-  });
-});
+import { redact } from '../../lib/quote.ts';
 
 describe('headers', () => {
   it('of ranges and checksums are read in every form they come in', () => {
@@ -85,6 +58,10 @@ describe('labels', () => {
     expect(read('\ufeffimage,level\r\n"10_left",0\r\n10_right, 4\r\n\r\n')).toEqual({
       csv: 'image,level\n10_left,0\n10_right,4\n',
       rows: 2,
+      levels: new Map([
+        ['10_left', 0],
+        ['10_right', 4],
+      ]),
       stages: [1, 0, 0, 0, 1],
     });
   });
@@ -92,6 +69,10 @@ describe('labels', () => {
   it.each([
     ['', 'Expected the header `image,level` in line 1 of trainLabels.csv, got an empty file'],
     ['name,stage\n1_left,0\n', 'Expected the header `image,level` in line 1 of trainLabels.csv, got `name,stage`'],
+    [
+      'image,level,Usage\n1_left,0,Public\n',
+      'in line 1 of trainLabels.csv, got `image,level,Usage`: keep only its first two columns',
+    ],
     ['image,level\n', 'Expected at least one image with its level in line 2'],
     [
       'image,level\n1_left,0\n\n2_left,5\n',

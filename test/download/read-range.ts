@@ -1,10 +1,10 @@
 /** Reads the body at an address, slowly at first, and prints its length and SHA-256. A process of its own: it trusts what its environment says. */
 import { createHash } from 'node:crypto';
-import { createRangeHttp } from '../../activities/download/range-http.ts';
+import { createHttp } from '../../activities/download/http.ts';
 
 const url = new URL(process.argv[2]!);
 const signal = new AbortController().signal;
-const { body } = await createRangeHttp({ connectMs: 5_000, silenceMs: 5_000 })(url, {}, signal);
+const { body } = await createHttp({}, 5_000).stream(url, { signal });
 const hash = createHash('sha256');
 let length = 0;
 for await (const piece of body) {

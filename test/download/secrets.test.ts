@@ -7,13 +7,14 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection, ServiceError } from '@temporalio/client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
-import { startEmbedded } from '../../cli/embedded.ts';
-import { openOutFolder } from '../../cli/out-folder.ts';
-import { choosePort } from '../../cli/ports.ts';
-import { type KaggleServer, type Misbehaviour, startKaggleServer } from '../../demo/kaggle-server.ts';
-import { busy, expired, refusal, storageError } from '../../demo/misbehaviour.ts';
+import { startEmbedded } from '../../cli/local/local-cluster.ts';
+import { choosePort } from '../../cli/local/ports.ts';
+import { openOutFolder } from '../../cli/local/run-dir.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
+import { type KaggleServer, type Misbehaviour, startKaggleServer } from '../../synthetic/kaggle/server.ts';
+import { expired, refusal, storageError } from '../../synthetic/kaggle/server-faults.ts';
 import { eventually, retinopathy } from '../support/command.ts';
+import { busy } from '../support/odd-answers.ts';
 import { LABELS, noise, served, zipOf } from './world.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -113,6 +114,7 @@ it.each(process.env.RETINOPATHY_LONG ? CASES : CASES.slice(0, 1))(
       {
         ...credentials.env,
         HOME: home,
+        RETINOPATHY_KAGGLE_HOSTS: '127.0.0.1',
         XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
         RETINOPATHY_LOG_LEVEL: 'debug',
       },

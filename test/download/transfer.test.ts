@@ -2,14 +2,25 @@ import { crc32c } from '@node-rs/crc32';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DownloadProgress } from '../../activities/download/types.ts';
+import { removeLarge } from '../../storage/large.ts';
 import {
   type KaggleServer,
   type KaggleServerOptions,
   type ServedFile,
   startKaggleServer,
-} from '../../demo/kaggle-server.ts';
+} from '../../synthetic/kaggle/server.ts';
 import { type TestServices, testServices } from '../support/services.ts';
-import { activitiesOn, argsFor, bytesOf, failureOf, keysOf, noise, quietEnvironment, served } from './world.ts';
+import {
+  activitiesOn,
+  argsFor,
+  bytesOf,
+  failureOf,
+  keysOf,
+  noise,
+  PART_KEY,
+  quietEnvironment,
+  served,
+} from './world.ts';
 
 let services: TestServices;
 let server: KaggleServer | undefined;
@@ -30,13 +41,13 @@ const SIZE = 1_000_003;
 const LEAVING = new ActivityCancellationDetails({ workerShutdown: true });
 
 describe('a part that is served as it is', () => {
-  it('comes whole, in segments, and is there the next time for no byte of body', async () => {
+  it('comes whole, in chunks, and is there the next time for no byte of body', async () => {
     const bytes = noise(SIZE);
     const { part, args, sent } = await serve([served('train.zip.001', bytes)]);
     const first = await part(args);
     expect(first).toEqual({
       name: 'train.zip.001',
-      key: 'archives/here/train.zip.001',
+      key: expect.stringMatching(PART_KEY),
       offset: 0,
       size: SIZE,
       crc32c: crc32c(bytes),
@@ -55,7 +66,7 @@ describe('a part that is served as it is', () => {
     const bytes = noise(SIZE);
     let left = 5;
     const { part, args } = await serve([served('train.zip.001', bytes)], {
-      // The probe and four segments, then nothing more.
+      // The probe and four chunks, then nothing more.
       onStorageRequest: () => (left-- > 0 ? undefined : { cutAfter: 100 }),
     });
     const failure = await failureOf(part(args));
@@ -87,7 +98,7 @@ describe('a part that is served as it is', () => {
     expect((await bytesOf(services.store, second)).equals(bytes)).toBe(true);
   });
 
-  it('repeats a segment whose connection breaks, and counts what was lost', async () => {
+  it('repeats a chunk whose connection breaks, and counts what was lost', async () => {
     const bytes = noise(SIZE);
     let requests = 0;
     const { part, args } = await serve([served('train.zip.001', bytes)], {
@@ -98,7 +109,7 @@ describe('a part that is served as it is', () => {
     expect((await bytesOf(services.store, done)).equals(bytes)).toBe(true);
   });
 
-  it('repeats a segment that comes short without the server saying so', async () => {
+  it('repeats a chunk that comes short without the server saying so', async () => {
     const bytes = noise(SIZE);
     let requests = 0;
     const { part, args } = await serve([served('train.zip.001', bytes)], {
@@ -127,7 +138,7 @@ describe('a part that is served as it is', () => {
     const bytes = noise(SIZE);
     const { part, args, sent } = await serve([served('train.zip.001', bytes)]);
     const first = await part(args);
-    await services.store.remove('archives/here/train.zip.001.part.json');
+    await services.store.remove(first.key.replace('part/chunks.json', 'part.json'));
     sent.bodyBytes = 0;
     expect(await part(args)).toEqual({ ...first, fetched: 0 });
     expect(sent.bodyBytes).toBeLessThanOrEqual(1);
@@ -137,7 +148,7 @@ describe('a part that is served as it is', () => {
     const bytes = noise(SIZE);
     const { part, args } = await serve([served('train.zip.001', bytes)]);
     const { key } = await part(args);
-    await services.store.remove(key);
+    await removeLarge(services.store, key.replace('/chunks.json', ''));
     expect(await part(args)).toMatchObject({ fetched: SIZE, reused: false });
   });
 });

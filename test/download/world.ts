@@ -1,23 +1,27 @@
 /** What the download's tests share: files to serve, wrappers around them, and the activities on a store and a server of their own. */
 import { randomBytes } from 'node:crypto';
 import { crc32c } from '@node-rs/crc32';
+import type { Info } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import yazl from 'yazl';
+import type { ActivityServices } from '../../activities/dependencies.ts';
 import { createDownloadActivities } from '../../activities/download/index.ts';
 import type { DownloadSettings } from '../../activities/download/settings.ts';
-import type { ArchivePart, DownloadActivities, ListFilesArgs } from '../../activities/download/types.ts';
-import type { ActivityServices } from '../../activities/services.ts';
+import type { DownloadActivities, ListFilesArgs } from '../../activities/download/types.ts';
+import type { ArchivePart } from '../../activities/zip/virtual-file.ts';
 import { pipelineInputSchema } from '../../config/input.ts';
-import type { ServedFile } from '../../demo/kaggle-server.ts';
+import { openLarge } from '../../storage/large.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
+import type { ServedFile } from '../../synthetic/kaggle/server.ts';
 
-/** Segments small enough that a file of a megabyte has many, and waits too short to notice. */
+/** Chunks small enough that a file of a megabyte has many, and waits too short to notice. */
 export const SMALL: DownloadSettings = {
-  segments: { partSize: 64 << 10, minPartSize: 16 << 10, inFlight: 4 },
+  chunkSize: 64 << 10,
   connections: 4,
   patience: { tries: 4, backoffMs: 5 },
   silenceMs: 2_000,
+  slowMs: 2_000,
 };
 
 export const noise = (bytes: number) => randomBytes(bytes);
@@ -50,7 +54,8 @@ export function argsFor(source: string, archive: Partial<ListFilesArgs['archive'
 }
 
 /** Runs activities without their failures in the test's output. */
-export const quietEnvironment = () => new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+export const quietEnvironment = (info: Partial<Info> = {}) =>
+  new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
 
 /** The activities, each run as a worker would; `heartbeats` are those of the latest. */
 export function activitiesOn(services: ActivityServices, settings = SMALL) {
@@ -71,8 +76,11 @@ export function activitiesOn(services: ActivityServices, settings = SMALL) {
 }
 
 /** The bytes of a part, as the next stage will read them. */
-export const bytesOf = (store: ArtifactStore, { key, offset, size }: ArchivePart) =>
-  store.get(key, { offset, length: size });
+export const bytesOf = async (store: ArtifactStore, { key, offset, size }: ArchivePart) =>
+  (await openLarge(store, key)).read({ offset, length: size });
+
+/** Where a part ends up: below a folder for each version of it. */
+export const PART_KEY = /^archives\/here\/train\.zip\.001\/[0-9a-f]{8}\/part\/chunks\.json$/;
 
 /** What an activity failed with. */
 export async function failureOf(work: Promise<unknown>): Promise<Error & { nonRetryable?: boolean; type?: string }> {

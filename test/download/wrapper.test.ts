@@ -1,8 +1,8 @@
 import { crc32c } from '@node-rs/crc32';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type KaggleServer, type ServedFile, startKaggleServer } from '../../demo/kaggle-server.ts';
+import { type KaggleServer, type ServedFile, startKaggleServer } from '../../synthetic/kaggle/server.ts';
 import { type TestServices, testServices } from '../support/services.ts';
-import { activitiesOn, argsFor, bytesOf, failureOf, keysOf, noise, served, zipOf } from './world.ts';
+import { activitiesOn, argsFor, bytesOf, failureOf, keysOf, noise, PART_KEY, served, zipOf } from './world.ts';
 
 let services: TestServices;
 let server: KaggleServer | undefined;
@@ -26,7 +26,11 @@ describe('a part that comes in a one-entry zip', () => {
     const wrapper = await zipOf({ 'train.zip.001': bytes }, false);
     const { part, args, sent } = await serve([served('train.zip.001', wrapper, 'train.zip.001.zip')]);
     const done = await part(args);
-    expect(done).toMatchObject({ key: 'archives/here/train.zip.001.zip', size: SIZE, crc32c: crc32c(bytes) });
+    expect(done).toMatchObject({
+      key: expect.stringMatching(/\/wrapper\/chunks\.json$/),
+      size: SIZE,
+      crc32c: crc32c(bytes),
+    });
     expect(done.offset).toBeGreaterThan(0);
     expect((await bytesOf(services.store, done)).equals(bytes)).toBe(true);
     sent.bodyBytes = 0;
@@ -40,16 +44,13 @@ describe('a part that comes in a one-entry zip', () => {
     const { part, args, sent } = await serve([served('train.zip.001', wrapper, 'train.zip.001.zip')]);
     const done = await part(args);
     expect(done).toMatchObject({
-      key: 'archives/here/train.zip.001',
+      key: expect.stringMatching(PART_KEY),
       offset: 0,
       size: 2 * SIZE,
       crc32c: crc32c(bytes),
     });
     expect((await bytesOf(services.store, done)).equals(bytes)).toBe(true);
-    expect(await keysOf(services.store)).toEqual([
-      'archives/here/train.zip.001',
-      'archives/here/train.zip.001.part.json',
-    ]);
+    expect((await keysOf(services.store)).filter(key => key.includes('/wrapper/'))).toEqual([]);
     sent.bodyBytes = 0;
     expect(await part(args)).toEqual({ ...done, fetched: 0, reused: true });
     expect(sent.bodyBytes).toBe(0);
@@ -58,7 +59,7 @@ describe('a part that comes in a one-entry zip', () => {
   it('is no wrapper just because it begins like a zip', async () => {
     const zip = await zipOf({ 'train.zip.001': noise(1000) }, false);
     const { part, args } = await serve([served('train.zip.001', zip)]);
-    expect(await part(args)).toMatchObject({ key: 'archives/here/train.zip.001', offset: 0, size: zip.length });
+    expect(await part(args)).toMatchObject({ key: expect.stringMatching(PART_KEY), offset: 0, size: zip.length });
   });
 
   it.each([
@@ -71,7 +72,7 @@ describe('a part that comes in a one-entry zip', () => {
     const failure = await failureOf(part(args));
     expect(failure).toMatchObject({ nonRetryable: true, type: 'BadArchive' });
     expect(failure.message).toContain('CRC-32');
-    expect(await keysOf(services.store)).not.toContain('archives/here/train.zip.001');
+    expect((await keysOf(services.store)).filter(key => key.endsWith('part/chunks.json'))).toEqual([]);
   });
 
   it.each([
@@ -85,6 +86,53 @@ describe('a part that comes in a one-entry zip', () => {
       type: 'BadArchive',
       message: expect.stringContaining(message),
     });
+  });
+
+  it('is found before bytes behind the end, and beside what a Mac or a person put there', async () => {
+    const bytes = noise(SIZE);
+    const files = {
+      'train.zip.001': bytes,
+      '__MACOSX/._train.zip.001': noise(120),
+      '.DS_Store': noise(90),
+      'README.txt': noise(90),
+    };
+    const wrapper = Buffer.concat([await zipOf(files, true), Buffer.alloc(10_240)]);
+    const { part, args } = await serve([served('train.zip.001', wrapper, 'train.zip.001.zip')]);
+    const done = await part(args);
+    expect(done).toMatchObject({ name: 'train.zip.001', size: SIZE, crc32c: crc32c(bytes) });
+    expect((await bytesOf(services.store, done)).equals(bytes)).toBe(true);
+  });
+
+  it('is found in a folder of the zip', async () => {
+    const bytes = noise(1_000);
+    const wrapper = await zipOf({ 'parts/train.zip.001': bytes }, false);
+    const { part, args } = await serve([served('train.zip.001', wrapper, 'train.zip.001.zip')]);
+    expect(await part(args)).toMatchObject({ name: 'train.zip.001', size: 1_000, crc32c: crc32c(bytes) });
+  });
+
+  it.each<[string, (wrapper: Buffer) => Buffer, string]>([
+    [
+      'Deflate64',
+      wrapper => {
+        wrapper.writeUInt16LE(9, wrapper.indexOf('PK\x01\x02') + 10);
+        return wrapper;
+      },
+      'Expected train.zip.001.zip to hold train.zip.001 stored or deflated, got it packed with Deflate64: unzip it, and give what is in it',
+    ],
+    [
+      'a login page',
+      () => Buffer.from('<!doctype html><title>Kaggle</title>'),
+      'Expected train.zip.001.zip to be a zip of one file, got a web page, such as a login page: sign in and download it again',
+    ],
+    [
+      'the end cut off',
+      wrapper => wrapper.subarray(0, -30),
+      'Expected train.zip.001.zip to be a zip of one file, got none that can be read: download it again',
+    ],
+  ])('is refused with its cause: %s', async (_, change, message) => {
+    const wrapper = change(await zipOf({ 'train.zip.001': noise(5_000) }, true));
+    const { part, args } = await serve([served('train.zip.001', wrapper, 'train.zip.001.zip')]);
+    expect(await failureOf(part(args))).toMatchObject({ nonRetryable: true, type: 'BadArchive', message });
   });
 
   it('is refused when it is no zip', async () => {

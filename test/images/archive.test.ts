@@ -1,9 +1,9 @@
 import unzipper from 'unzipper';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Directory, readDirectory } from '../../activities/images/archive.ts';
-import { checkEntries } from '../../activities/images/check-entries.ts';
-import { formatDirectory, parseDirectory } from '../../activities/images/directory-file.ts';
-import { VirtualFile } from '../../activities/images/virtual-file.ts';
+import { formatDirectory, parseDirectory } from '../../activities/images/stored-directory.ts';
+import { checkEntries } from '../../activities/images/validate-entries.ts';
+import { VirtualFile } from '../../activities/zip/virtual-file.ts';
+import { type Directory, readDirectory } from '../../activities/zip/zip-directory.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { testServices } from '../support/services.ts';
 import { eyeJpeg, headerOf, recordOf, renamed, storeParts, zipOf } from './support.ts';
@@ -112,6 +112,55 @@ describe('readDirectory', () => {
     expect(summary(await directoryOf(zip))).toEqual(await asUnzipperReads(await zipOf(jpegs, { zip64: false })));
   });
 
+  test.each([
+    ['512 zeros', Buffer.alloc(512)],
+    ['a newline', Buffer.from('\n')],
+    ['what bsdtar fills its block with', Buffer.alloc(10_240 - 1)],
+    ['other bytes', Buffer.from('appended by somebody')],
+    ['the longest padding', Buffer.alloc(65_536, 'x')],
+  ])(
+    'finds the end before %s behind it, in zip64 and without, behind a comment and across parts',
+    async (_, behind) => {
+      for (const zip64 of [true, false]) {
+        const zip = await zipOf(jpegs, { zip64, comment: 'y'.repeat(65_535) });
+        const expected = await asUnzipperReads(await zipOf(jpegs, { zip64 }));
+        const padded = Buffer.concat([zip, behind]);
+        expect(summary(await directoryOf(padded, [1234, zip.length - 5]))).toEqual(expected);
+      }
+    },
+  );
+
+  test('takes the last end record that a directory ends before, not one that other bytes look like', async () => {
+    const plain = await zipOf(jpegs, { zip64: false });
+    const record = plain.subarray(-22);
+    const emptied = Buffer.from(record).fill(0, 8, 20);
+    for (const behind of [record, emptied, Buffer.concat([emptied, record, Buffer.from('PK')])]) {
+      expect(summary(await directoryOf(Buffer.concat([plain, behind, Buffer.alloc(9)])))).toEqual(
+        await asUnzipperReads(plain),
+      );
+    }
+  });
+
+  test('does not take an archive whose comment is cut for one with padding', async () => {
+    const zip = await zipOf(jpegs, { zip64: false, comment: 'y'.repeat(90) });
+    await expect(directoryOf(zip.subarray(0, -1))).rejects.toThrow(/got no end of central directory/);
+  });
+
+  test('reads the records of zip64 also where the end record needs none of them', async () => {
+    const zip = await zipOf(jpegs);
+    const plain = await zipOf(jpegs, { zip64: false });
+    const { offset } = await directoryOf(zip);
+    zip.writeUInt16LE(0, zip.length - 18);
+    zip.writeUInt16LE(0, zip.length - 16);
+    zip.writeUInt16LE(6, zip.length - 14);
+    zip.writeUInt16LE(6, zip.length - 12);
+    zip.writeUInt32LE(zip.length - 98 - offset, zip.length - 10);
+    zip.writeUInt32LE(offset, zip.length - 6);
+    expect((await directoryOf(zip)).records.map(({ crc32 }) => crc32)).toEqual(
+      (await directoryOf(plain)).records.map(({ crc32 }) => crc32),
+    );
+  });
+
   test('reads a directory of 35,127 entries in at most two reads', async () => {
     const one = await zipOf([['train/10000_left.jpeg', Buffer.from('x')]], { zip64: false });
     const { offset } = await directoryOf(one);
@@ -133,7 +182,7 @@ describe('readDirectory', () => {
     const parts = await storeParts(store, zip, [], 'archives/large');
     let reads = 0;
     const counting = {
-      head: store.head.bind(store),
+      ...store,
       get: (...args: Parameters<ArtifactStore['get']>) => {
         reads++;
         return store.get(...args);
@@ -187,7 +236,7 @@ describe('readDirectory', () => {
 
   test('lets an error of the store through, to be tried again', async () => {
     const parts = await storeParts(store, archive, [9_000], 'archives/flaky');
-    const flaky = { head: store.head.bind(store), get: () => Promise.reject(new Error('connection reset')) };
+    const flaky = { ...store, get: () => Promise.reject(new Error('connection reset')) };
     await expect(readDirectory(new VirtualFile(flaky, parts))).rejects.toThrow('connection reset');
   });
 });

@@ -2,11 +2,11 @@ import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { drawContactSheet } from '../../activities/images/contact-sheet.ts';
 import { createImageActivities } from '../../activities/images/index.ts';
-import { textWidth, write } from '../../activities/images/letters.ts';
 import type { DrawAugmentationArgs, ShardIndex } from '../../activities/images/types.ts';
 import { VERSIONS } from '../../config/input.ts';
+import { bytesArtifact } from '../../storage/artifacts.ts';
 import { sha256 } from '../../storage/checksum.ts';
-import { bytesArtifact } from '../../storage/files.ts';
+import { putJson } from '../../storage/documents.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 import { PREPARE, prepareStage, runActivity, tinyInput } from '../training/prepared.ts';
@@ -26,9 +26,11 @@ beforeEach(async () => {
 afterEach(() => services.close());
 
 /** Where the tiles are: left edge of each of the eight columns, upper edge of the first row, and from row to row. */
-const LEFTS = [0, 1].flatMap(picture => [0, 1, 2, 3].map(n => 188 + picture * (4 * 132 - 4 + 24) + n * 132));
-const TOP = 56;
-const ROW = 160;
+const LEFTS = [0, 1].flatMap(picture => [0, 1, 2, 3].map(n => 16 + picture * (4 * 132 - 4 + 24) + n * 132));
+const TOP = 16;
+const ROW = 144;
+const WIDTH = 1104;
+const HEIGHT = 736;
 const tileAt = (sheet: Buffer, row: number, column: number) =>
   sharp(sheet)
     .extract({ left: LEFTS[column]!, top: TOP + row * ROW, width: 128, height: 128 })
@@ -49,14 +51,14 @@ async function reindex(change: (index: ShardIndex) => void): Promise<void> {
     await services.store.put(artifact.key, bytes, { overwrite: true });
     manifest.outputs[name] = bytesArtifact(artifact.key, bytes);
   }
-  await services.store.put(key, Buffer.from(JSON.stringify(manifest)), { overwrite: true });
+  await putJson(services.store, key, manifest, { overwrite: true });
 }
 
 describe('drawAugmentation', () => {
   test('shows the first two pictures of each stage, every version in its column', async () => {
     const { stages } = await prepareStage(services.store, 12, { size: 128 });
     const sheet = await draw();
-    expect(await sharp(sheet).metadata()).toMatchObject({ format: 'png', width: 1276, height: 840, channels: 3 });
+    expect(await sharp(sheet).metadata()).toMatchObject({ format: 'png', width: WIDTH, height: HEIGHT, channels: 3 });
     const shards = new Map<string, { tar: string; picture: ShardIndex['pictures'][number] }>();
     for (const n of ['000', '001']) {
       const index = JSON.parse((await services.store.get(`${PREPARE}/shard-${n}.index.json`)).toString()) as ShardIndex;
@@ -74,6 +76,11 @@ describe('drawAugmentation', () => {
         expect((await tileAt(sheet, stage, column)).equals(await sharp(png).raw().toBuffer())).toBe(true);
       }
     }
+    const named = [0, 1, 2, 3, 4].flatMap(stage =>
+      [...stages].flatMap(([image, own]) => (own === stage ? [`${stage},${image}\n`] : [])).slice(0, 2),
+    );
+    const names = await services.store.get('runs/dr_2f_1/report/augmentation.csv');
+    expect(names.toString()).toBe(`stage,image\n${named.join('')}`);
   });
 
   test('gives the same bytes each time, over what was there', async () => {
@@ -82,13 +89,12 @@ describe('drawAugmentation', () => {
     expect(sha256(await draw())).toBe(first);
   });
 
-  test('says so where a stage has no picture', async () => {
+  test('leaves the row of a stage without a picture empty', async () => {
     const { stages } = await prepareStage(services.store, 3);
     expect([...stages.values()].sort()).toEqual([1, 1, 2, 2, 3, 4]);
     const sheet = await draw();
-    // Words in the first tile's place, nothing further on; one picture of stage 3, none beside it.
-    expect(await isEmpty(sheet, 0, 0)).toBe(false);
-    expect(await isEmpty(sheet, 0, 3)).toBe(true);
+    // Nothing in the row of stage 0; one picture of stage 3, none beside it.
+    for (const column of [0, 3, 4, 7]) expect(await isEmpty(sheet, 0, column)).toBe(true);
     expect(await isEmpty(sheet, 3, 3)).toBe(false);
     expect(await isEmpty(sheet, 3, 4)).toBe(true);
   });
@@ -99,7 +105,7 @@ describe('drawAugmentation', () => {
       for (const picture of pictures) picture.stage = null;
     });
     const sheet = await draw();
-    expect((await sharp(sheet).metadata()).height).toBe(840 - 4 * ROW);
+    expect((await sharp(sheet).metadata()).height).toBe(HEIGHT - 4 * ROW);
     expect(await isEmpty(sheet, 0, 7)).toBe(false);
   });
 
@@ -124,43 +130,6 @@ test('drawContactSheet has a column for each version that was made', async () =>
   const png = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#a00' } })
     .png()
     .toBuffer();
-  const row = { stage: 2, pictures: [{ image: '10_left', versions: { a: png, fa: png } }] };
-  const sheet = await drawContactSheet([row], ['fa', 'a']);
-  expect((await sharp(sheet).metadata()).width).toBe(1276 - 4 * 132);
-});
-
-describe('letters', () => {
-  const written = (text: string, scale = 1) => {
-    const canvas = { data: new Uint8Array(40 * 9 * 3), width: 40, height: 9 };
-    write(canvas, text, { x: 1, y: 1, scale, colour: [255, 255, 255] });
-    return Array.from({ length: 9 }, (_, y) =>
-      Array.from({ length: 40 }, (_, x) => (canvas.data[(y * 40 + x) * 3] ? '#' : '.')).join(''),
-    );
-  };
-
-  test('are written as they are read', () => {
-    const lines = written('4_L').map(line => line.slice(0, 19).trimEnd());
-    expect(lines).toEqual([
-      '...................',
-      '....#........#.....',
-      '...##........#.....',
-      '..#.#........#.....',
-      '.#..#........#.....',
-      '.#####.......#.....',
-      '....#........#.....',
-      '....#..#####.#####.',
-      '...................',
-    ]);
-    expect(textWidth('4_L', 2)).toBe(34);
-  });
-
-  test('differ from each other, and a strange one is a question mark', () => {
-    const ascii = Array.from({ length: 95 }, (_, n) => String.fromCharCode(32 + n));
-    expect(new Set(ascii.map(letter => written(letter).join())).size).toBe(95);
-    for (const strange of ['é', '', '😀']) expect(written(strange)).toEqual(written('?'));
-  });
-
-  test('are cut off at the edge', () => {
-    expect(() => written('a long line that does not fit', 3)).not.toThrow();
-  });
+  const sheet = await drawContactSheet([[{ image: '10_left', versions: { a: png, fa: png } }]], ['fa', 'a']);
+  expect((await sharp(sheet).metadata()).width).toBe(WIDTH - 4 * 132);
 });

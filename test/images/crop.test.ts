@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Bitmap, centreOnBlack } from '../../activities/images/bitmap.ts';
 import { fittedSize, scaleBox, trimBox } from '../../activities/images/crop.ts';
-import { decodeSize } from '../../activities/images/decode-size.ts';
+import { decodeSize } from '../../activities/images/decode-jpeg.ts';
 
 /** A picture of one colour with boxes of others. */
 function drawn(

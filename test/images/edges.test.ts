@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Bitmap } from '../../activities/images/bitmap.ts';
+import { type Estimate, estimateBox, settleBox } from '../../activities/images/bounding-box.ts';
 import { type Box, trimBox } from '../../activities/images/crop.ts';
-import { type Estimate, estimateBox, settleBox } from '../../activities/images/edges.ts';
 
 const FUZZ = 0.15;
 const FACTOR = 6;

@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import unzipper from 'unzipper';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readDirectory } from '../../activities/images/archive.ts';
-import { checkEntries, type PictureEntry } from '../../activities/images/check-entries.ts';
-import { DamagedEntry, readEntry, readWindows } from '../../activities/images/entries.ts';
-import { probeParts } from '../../activities/images/probe-parts.ts';
-import { VirtualFile } from '../../activities/images/virtual-file.ts';
+import { checkEntries, type PictureEntry } from '../../activities/images/validate-entries.ts';
+import { probeParts } from '../../activities/images/verify-parts.ts';
+import { VirtualFile } from '../../activities/zip/virtual-file.ts';
+import { readDirectory } from '../../activities/zip/zip-directory.ts';
+import { DamagedEntry, readEntry, readWindows } from '../../activities/zip/zip-entries.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { testServices } from '../support/services.ts';
-import { eyeJpeg, headerOf, recordOf, storeParts, zipOf } from './support.ts';
+import { eyeJpeg, headerOf, recordOf, renamed, storeParts, zipOf } from './support.ts';
 
 let store: ArtifactStore;
 let close: () => Promise<void>;
@@ -58,6 +58,17 @@ describe('readEntry', () => {
       expect(theirs.map(digest)).toEqual(jpegs.map(([, bytes]) => digest(bytes)));
       expect(await readAll(file, await picturesOf(file))).toEqual(theirs.map(digest));
     }
+  });
+
+  test('reads entries that a program for DOS or Windows named with backslashes', async () => {
+    let zip = archive;
+    for (const [name] of jpegs) zip = renamed(zip, name, name.replace('/', '\\'));
+    for (const [name] of jpegs) zip.writeUInt8(0, recordOf(zip, name.replace('/', '\\')) + 5);
+    const file = await fileOf(zip, [20_000]);
+    const pictures = await picturesOf(file);
+    expect(pictures.map(({ name }) => name)).toEqual(jpegs.map(([name]) => name));
+    await expect(probeParts(file, pictures)).resolves.toBeUndefined();
+    expect(await readAll(file, pictures)).toEqual(jpegs.map(([, bytes]) => digest(bytes)));
   });
 
   test('reads what is larger than a window, and neighbours that do not fit into one together', async () => {
@@ -140,7 +151,7 @@ describe('readEntry', () => {
     let reads = 0;
     const parts = await storeParts(store, archive, [], 'archives/spoiled');
     const spoiling = {
-      head: store.head.bind(store),
+      ...store,
       get: async (...args: Parameters<ArtifactStore['get']>) => {
         const bytes = Buffer.from(await store.get(...args));
         if (reads++ === 0) bytes[headerOf(archive, 'train/5_left.jpeg') + 900]! ^= 0xff;
@@ -165,7 +176,7 @@ describe('readEntry', () => {
     const pictures = await picturesOf(new VirtualFile(store, parts));
     let reads = 0;
     const failing = {
-      head: store.head.bind(store),
+      ...store,
       get: async (...args: Parameters<ArtifactStore['get']>) => {
         if (reads++ === 1) throw new Error('connection reset');
         return store.get(...args);

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Bitmap } from '../../activities/images/bitmap.ts';
-import { versionOf } from '../../activities/images/four-versions.ts';
+import { type Bitmap, versionOf } from '../../activities/images/bitmap.ts';
 
 const bitmaps = fc
   .tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))

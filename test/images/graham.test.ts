@@ -1,8 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
+import { enhance, eyeRadius, GREY, KEPT } from '../../activities/images/ben-graham.ts';
 import type { Bitmap } from '../../activities/images/bitmap.ts';
-import { enhance, eyeRadius, GREY, KEPT } from '../../activities/images/graham.ts';
-import { type PictureOptions, preparePicture, UnusablePicture } from '../../activities/images/prepare-picture.ts';
+import { UnusablePicture } from '../../activities/images/decode-jpeg.ts';
+import { type PictureOptions, preparePicture } from '../../activities/images/prepare-picture.ts';
 import { VERSIONS } from '../../config/input.ts';
 import { eyeJpeg } from './support.ts';
 

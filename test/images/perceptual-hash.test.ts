@@ -3,8 +3,8 @@ import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { HASH_BITS, perceptualHash } from '../../activities/images/perceptual-hash.ts';
 import { preparePicture } from '../../activities/images/prepare-picture.ts';
-import { makePatients } from '../../demo/eyes/patients.ts';
-import { photographEye } from '../../demo/eyes/photograph.ts';
+import { makePatients } from '../../synthetic/eyes/patients.ts';
+import { photographEye } from '../../synthetic/eyes/photograph.ts';
 
 const options = { size: 128, fuzz: 0.15, enhance: 'none', versions: ['a'] } as const;
 const photographs: Buffer[] = [];

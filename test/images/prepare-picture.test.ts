@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { type PreparedPicture, preparePicture, UnusablePicture } from '../../activities/images/prepare-picture.ts';
+import { UnusablePicture } from '../../activities/images/decode-jpeg.ts';
+import { type PreparedPicture, preparePicture } from '../../activities/images/prepare-picture.ts';
 import { VERSIONS } from '../../config/input.ts';
 import { sha256 } from '../../storage/checksum.ts';
 import { eyeJpeg } from './support.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { pipelineInputSchema } from '../../config/input.ts';
-import { PNG, shardParameters } from '../../config/picture-recipe.ts';
-import { contentKey } from '../../storage/keys.ts';
+import { PNG, shardParameters } from '../../config/stages.ts';
+import { contentKey } from '../../storage/content-key.ts';
 
 const input = pipelineInputSchema.parse({});
 const inputs = { 'train.zip.001': '7/1000' };

@@ -1,7 +1,8 @@
 /** Real archives of real JPEGs for the tests of this folder, made small, and cut into parts. */
 import sharp from 'sharp';
 import yazl from 'yazl';
-import type { ArchivePart } from '../../activities/download/types.ts';
+import type { ArchivePart } from '../../activities/zip/virtual-file.ts';
+import { crc32c } from '../../storage/checksum.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 
 /**
@@ -60,7 +61,7 @@ export async function storeParts(
     const name = `train.zip.${String(n + 1).padStart(3, '0')}`;
     const bytes = archive.subarray(start, starts[n + 1] ?? archive.length);
     await store.put(`${folder}/${name}`, bytes);
-    parts.push({ name, key: `${folder}/${name}`, offset: 0, size: bytes.length, crc32c: 0 });
+    parts.push({ name, key: `${folder}/${name}`, offset: 0, size: bytes.length, crc32c: crc32c(bytes) });
   }
   return parts;
 }

@@ -1,12 +1,12 @@
 /** The parts of a bundle that are made without a run. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { deployNet } from '../../activities/caffe/inference-net.ts';
+import { readTemplate } from '../../activities/caffe/network-template.ts';
+import { parsePrototxt } from '../../activities/caffe/prototxt.ts';
 import type { ReadPrediction } from '../../activities/regression/tables.ts';
-import { deployNet } from '../../activities/training/judging-net.ts';
-import { readTemplate } from '../../activities/training/network-anatomy.ts';
-import { parsePrototxt } from '../../activities/training/prototxt.ts';
-import { openCvMean } from '../../inference/bundle/opencv-mean.ts';
 import { chooseEyes } from '../../inference/bundle/test-eyes.ts';
+import { openCvMean } from '../../inference/bundle/write-bundle.ts';
 
 const template = (name: string) =>
   readTemplate(readFileSync(new URL(`../../config/networks/${name}.prototxt`, import.meta.url), 'utf8'));

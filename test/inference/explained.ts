@@ -2,12 +2,13 @@
 import { crc32, inflateRawSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { preparePicture } from '../../activities/images/prepare-picture.ts';
-import type { Metrics } from '../../activities/regression/metrics.ts';
-import { splitName } from '../../activities/regression/split-names.ts';
 import { parseCurves } from '../../activities/regression/tables.ts';
+import type { Metrics } from '../../activities/report/types.ts';
 import { readRecord } from '../../activities/run/records.ts';
+import { splitName } from '../../config/grades.ts';
 import type { Explanation, SplitEpochs } from '../../inference/explain/explain-eye.ts';
-import type { EyesWay } from '../../inference/explain/way.ts';
+import type { EyesWay } from '../../inference/explain/lineage.ts';
+import { openArtifact } from '../../storage/artifacts.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 
 /** What `retinopathy explain --json` prints. */
@@ -25,7 +26,9 @@ export async function expectInArtifacts(
   const text = async (key: string) => (await store.get(key)).toString();
 
   const { archive, photograph, shard } = said;
-  const pieces = archive.parts.map(({ key, offset, length }) => store.get(key, { offset, length }));
+  const pieces = archive.parts.map(async ({ key, offset, length }) =>
+    (await openArtifact(store, { key }))(offset, length),
+  );
   const bytes = Buffer.concat(await Promise.all(pieces));
   expect(bytes.length).toBe(archive.length);
   expect(bytes.toString('latin1', 0, 4)).toBe('PK\u0003\u0004');

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parsePredictions } from '../../activities/regression/tables.ts';
 import { readRecord } from '../../activities/run/records.ts';
-import { chooseRun } from '../../cli/choose-run.ts';
-import { lesionMask } from '../../demo/eyes/lesion-mask.ts';
-import { makePatients } from '../../demo/eyes/patients.ts';
+import { chooseRun } from '../../cli/local/resolve-run.ts';
 import { type Explanation, explainEye } from '../../inference/explain/explain-eye.ts';
 import { defaultOcclusion } from '../../inference/explain/occlusion.ts';
 import { readTrainedRun } from '../../inference/trained-run.ts';
+import { makePatients } from '../../synthetic/eyes/patients.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { retinopathyIn } from '../support/help-examples.ts';
+import { lesionMask } from '../support/lesion-mask.ts';
 
 const EYES = 6;
 /** Laser scars may cover a fifth of a picture: a tenth of it cannot lie on lesions much more often than chance has it there. */

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Bitmap } from '../../activities/images/bitmap.ts';
-import { blurEye, eyeMask } from '../../inference/explain/blur.ts';
-import { defaultOcclusion, occluded, occlusionMap, placesOn } from '../../inference/explain/occlusion.ts';
+import {
+  blurEye,
+  defaultOcclusion,
+  eyeMask,
+  occluded,
+  occlusionMap,
+  placesOn,
+} from '../../inference/explain/occlusion.ts';
 
 const SIZE = 48;
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { formatOwnPredictions } from '../../cli/prediction-tables.ts';
-import { findPhotographs } from '../../inference/photographs.ts';
+import { formatOwnPredictions } from '../../cli/results/prediction-tables.ts';
+import { findPhotographs } from '../../inference/predict.ts';
 
 let folder: string;
 beforeAll(async () => {

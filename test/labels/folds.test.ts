@@ -1,10 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { assignFolds, countFolds, type Eye, patientOf, patientsInSeveralFolds } from '../../activities/labels/folds.ts';
-import { formatFolds, splitLists } from '../../activities/labels/lists.ts';
-import { isTrainingDatabase, parseRecord, planDatabases, trainingSample } from '../../activities/labels/plan.ts';
+import {
+  isTrainingDatabase,
+  parseRecord,
+  planDatabases,
+  trainingSample,
+} from '../../activities/labels/database-plan.ts';
+import {
+  assignFolds,
+  countFolds,
+  type Eye,
+  formatFolds,
+  patientOf,
+  patientsInSeveralFolds,
+  splitLists,
+} from '../../activities/labels/folds.ts';
 import { FOLDS } from '../../activities/labels/types.ts';
-import { measureLeak } from '../../activities/regression/fold-counts.ts';
+import { measureLeak } from '../../activities/regression/eyes.ts';
 import { type PipelineInput, VERSIONS } from '../../config/input.ts';
 
 type Folds = PipelineInput['folds'];

@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeBlob } from '../../activities/caffe/blob-proto.ts';
+import { runCaffe } from '../../activities/caffe/run-caffe.ts';
+import type { DatabasePlan } from '../../activities/labels/database-plan.ts';
 import { createLabelActivities } from '../../activities/labels/index.ts';
-import type { DatabasePlan } from '../../activities/labels/plan.ts';
 import type { AssignedFolds, BuiltDatabase, SummedPictures } from '../../activities/labels/types.ts';
-import { decodeBlob } from '../../activities/training/blob-proto.ts';
-import type { PipelineInput } from '../../config/input.ts';
-import { bytesArtifact, getArtifact, getFile } from '../../storage/files.ts';
-import type { Artifact } from '../../storage/store.ts';
+import { bytesArtifact, getArtifact, getFile } from '../../storage/artifacts.ts';
+import type { Artifact, ArtifactStore } from '../../storage/store.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 import {
@@ -21,6 +21,7 @@ import {
   type Prepared,
   prepareStage,
   runActivity,
+  spoilPictures,
   tinyInput,
 } from '../training/prepared.ts';
 
@@ -53,53 +54,49 @@ test('every database holds its planned records in the planned order', async () =
 });
 
 describe('the mean picture', () => {
-  /** The label stage under a prefix of its own; its databases with a mean picture each, as an older release asks for them. */
-  async function withMeans(prefix: string, settings: PipelineInput) {
-    const activities = createLabelActivities(services);
-    const { folds, images, training } = settings;
-    const common = { prefix, prepare: PREPARE, images, training };
-    const assigned = await runActivity(activities.assignFolds, { ...common, labels: prepared.labels, folds });
-    const databases: BuiltDatabase[] = [];
-    for (const name of assigned.databases)
-      databases.push(await runActivity(activities.buildDatabase, { ...common, plan: assigned.plan, name }));
-    return { ...activities, databases, part: { prefix, prepare: PREPARE, plan: assigned.plan } };
+  /** What Caffe's own tool finds of a database. */
+  async function caffesMean(database: Artifact): Promise<Buffer> {
+    const folder = await mkdtemp(join(services.folder, 'mean-'));
+    await mkdir(join(folder, 'database'));
+    await getFile(services.store, database, join(folder, 'database', 'data.mdb'));
+    await runCaffe('compute_image_mean', ['--backend=lmdb', 'database', 'mean.binaryproto'], {
+      ...{ caffe: await testCaffe(), cwd: folder, signal: AbortSignal.timeout(60_000), onEvent: () => {} },
+    });
+    return readFile(join(folder, 'mean.binaryproto'));
   }
 
   test.each(['patient', 'record'] as const)('is the one that Caffe itself finds, with folds by %s', async unit => {
-    const one = tinyInput({ segmentsPerEpoch: 1 });
+    const { folds, images, training } = tinyInput({ segmentsPerEpoch: 1 });
     const prefix = `stages/label/${unit}`;
-    const { databases, part, sumPictures, averageSums } = await withMeans(prefix, {
-      ...one,
-      folds: { ...one.folds, unit },
+    const activities = createLabelActivities(services);
+    const common = { prefix, prepare: PREPARE, images, training };
+    const assigned = await runActivity(activities.assignFolds, {
+      ...{ ...common, labels: prepared.labels, folds: { ...folds, unit } },
     });
+    const part = { prefix, prepare: PREPARE, plan: assigned.plan };
     const sums: SummedPictures[] = [];
-    for (const n of [0, 1, 2]) sums.push(await runActivity(sumPictures, { ...part, part: n, parts: 3 }));
-    const { records, mean } = databases[0]!;
+    for (const n of [0, 1, 2]) sums.push(await runActivity(activities.sumPictures, { ...part, part: n, parts: 3 }));
+    const name = assigned.databases[0]!;
+    const { database, records } = await runActivity(activities.buildDatabase, {
+      ...{ ...common, plan: assigned.plan, name },
+    });
     expect(sums.reduce((all, sum) => all + sum.records, 0)).toBe(records);
-    const ours = await getArtifact(services.store, await runActivity(averageSums, { prefix, sums }));
-    expect(ours.equals(await getArtifact(services.store, mean!))).toBe(true);
-    const again = await runActivity(sumPictures, { ...part, part: 2, parts: 3 });
+    const ours = await getArtifact(services.store, await runActivity(activities.averageSums, { prefix, sums }));
+    expect(ours.equals(await caffesMean(database))).toBe(true);
+    const again = await runActivity(activities.sumPictures, { ...part, part: 2, parts: 3 });
     expect(again).toEqual({ ...sums[2]!, reused: true });
   });
 
-  test('of several databases is that of their means, up to rounding, for workflows of older releases', async () => {
-    const prefix = 'stages/label/older';
-    const { databases, averageMeans } = await withMeans(prefix, input);
-    const older = decodeBlob(await getArtifact(services.store, await runActivity(averageMeans, { prefix, databases })));
+  test('of several databases is that of their means, up to rounding', async () => {
+    const databases = stage.databases.filter(({ name }) => name.startsWith('train-'));
+    const means = await Promise.all(databases.map(async ({ database }) => decodeBlob(await caffesMean(database)).data));
+    const all = databases.reduce((sum, { records }) => sum + records, 0);
     const mean = decodeBlob(await getArtifact(services.store, stage.mean));
     expect(mean).toMatchObject({ num: 1, channels: 3, height: 48, width: 48 });
-    expect(Math.max(...mean.data.map((value, i) => Math.abs(value - older.data[i]!)))).toBeLessThan(1e-4);
-  });
-
-  test('of a database that was built without one is made when an older release asks for it', async () => {
-    const { buildDatabase } = createLabelActivities(services);
-    const { images, training } = input;
-    const first = stage.databases[0]!;
-    expect(first.mean).toBeNull();
-    const again = await runActivity(buildDatabase, {
-      ...{ prefix: LABEL, prepare: PREPARE, plan: stage.assigned.plan, name: first.name, images, training },
-    });
-    expect(again).toMatchObject({ database: first.database, mean: { key: `${LABEL}/train-00.mean.binaryproto` } });
+    for (const [i, value] of mean.data.entries()) {
+      const theirs = databases.reduce((sum, { records }, n) => sum + (means[n]![i]! * records) / all, 0);
+      expect(Math.abs(value - theirs)).toBeLessThan(1e-4);
+    }
   });
 
   test('is not gone on with after a cancellation', async () => {
@@ -117,8 +114,7 @@ describe('the mean picture', () => {
       await broken.store.put(stage.assigned.plan.key, await getArtifact(services.store, stage.assigned.plan));
       await prepareStage(broken.store, 20);
       for (const shard of ['shard-000', 'shard-001']) {
-        const key = `${PREPARE}/${shard}.tar`;
-        await broken.store.put(key, (await broken.store.get(key)).fill(0), { overwrite: true });
+        await spoil(broken.store, shard);
       }
       let read = () => {};
       const second = new Promise<void>(resolve => {
@@ -142,6 +138,13 @@ describe('the mean picture', () => {
   });
 });
 
+/** Has a shard hold pictures that nobody can read, though their checksums are right. */
+async function spoil(store: ArtifactStore, shard: string): Promise<void> {
+  const [key, index] = [`${PREPARE}/${shard}.tar`, `${PREPARE}/${shard}.index.json`];
+  const tar = spoilPictures(await store.get(key), JSON.parse((await store.get(index)).toString()));
+  await store.put(key, tar, { overwrite: true });
+}
+
 test('a second attempt finds the finished database', async () => {
   const { buildDatabase } = createLabelActivities({
     ...services,
@@ -163,10 +166,7 @@ test('a picture that Caffe cannot read fails the build, though its tool succeeds
   const broken = await testServices({ caffe: testCaffe });
   try {
     const own = await prepareStage(broken.store, 8);
-    const key = `${PREPARE}/shard-000.tar`;
-    const tar = await broken.store.get(key);
-    tar.fill(0, 512, 900);
-    await broken.store.put(key, tar, { overwrite: true });
+    await spoil(broken.store, 'shard-000');
     await expect(labelStage(broken, own, input)).rejects.toThrow(
       /^Expected \d+ records in the database, got \d+: Could not/,
     );

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Bitmap } from '../../activities/images/bitmap.ts';
-import { versionOf } from '../../activities/images/four-versions.ts';
-import { meanOfSums, type PictureSum, SumOfVersions } from '../../activities/labels/picture-sum.ts';
+import { type Bitmap, versionOf } from '../../activities/images/bitmap.ts';
+import { meanOfSums, type PictureSum, SumOfVersions } from '../../activities/labels/image-sum.ts';
 import { VERSIONS } from '../../config/input.ts';
 
 /** Eyes of one size, each with the version that is read and those that are trained on. */

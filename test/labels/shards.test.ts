@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { coalesce, type PicturePlace } from '../../activities/labels/shards.ts';
+import { coalesce, type PicturePlace } from '../../activities/images/read-shards.ts';
 
 const KIB = 1024;
 const place = (tar: string, offset: number, size: number): PicturePlace => ({

@@ -3,7 +3,7 @@
  * versions, by default 22 and 24; the rest goes to the test runner, by default nothing: all tests.
  */
 import { fileURLToPath } from 'node:url';
-import { runChild } from '../../system/child-process.ts';
+import { runChild } from '../../lib/process/child-process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const VERSION = /^\d+(\.\d+){0,2}$/;

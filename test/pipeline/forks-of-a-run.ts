@@ -1,13 +1,13 @@
 /** Forks of a finished run: what they share with it, and what is theirs. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Comparison } from '../../activities/regression/compare.ts';
+import type { Comparison } from '../../activities/report/compare-runs.ts';
 import { readRecord } from '../../activities/run/records.ts';
 import { epochSnapshots } from '../../activities/training/epoch-snapshots.ts';
 import { readInputs } from '../../activities/training/inputs.ts';
 import { findSnapshot } from '../../activities/training/score-archive.ts';
-import { readSegment } from '../../activities/training/segment-record.ts';
+import { readSegment } from '../../activities/training/segment-manifest.ts';
 import type { TrainingArgs } from '../../activities/training/types.ts';
-import { getJson } from '../../storage/files.ts';
+import { getJson } from '../../storage/documents.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { Progress } from '../../workflows/progress.ts';
 import { retinopathyIn } from '../support/help-examples.ts';
@@ -29,7 +29,7 @@ export function describeForks(finished: () => Promise<FinishedRun>): void {
     };
     const chain = async (run: string) => {
       const args = await trainingOfRun(run);
-      const snapshots = await epochSnapshots(at.store, await readInputs(at.store, args), args, 2);
+      const snapshots = await epochSnapshots(at.store, await readInputs({ store: at.store, env: {} }, args), args, 2);
       const keys = await chainOf(at.store, snapshots.at(-1)!.snapshot);
       return Promise.all(keys.map(async key => ({ key, weights: (await readSegment(at.store, key))!.model.crc32c })));
     };

@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drawEyes } from '../../activities/download/draw-eyes.ts';
+import { drawEyes } from '../../activities/download/generate-synthetic.ts';
 import { resolveInput } from '../../config/resolve.ts';
-import { type KaggleServer, type ServedFile, startKaggleServer } from '../../demo/kaggle-server.ts';
 import { createFileStore } from '../../storage/file.ts';
+import { type KaggleServer, type ServedFile, startKaggleServer } from '../../synthetic/kaggle/server.ts';
 import { type Command, eventually, npmStart } from '../support/command.ts';
 import { withoutTimes } from '../support/curves.ts';
 import { processesMentioning } from '../support/processes.ts';
@@ -84,7 +84,7 @@ test('kill -9 of the whole group in a download, in preparing, in training: the s
   held = new Set(['train.zip.003', 'train.zip.004', 'train.zip.005']);
   asked.clear();
   await killWhen('a download', async () => {
-    const finished = await stored(killed, 'archives/', /\.part\.json$/);
+    const finished = await stored(killed, 'archives/', /\/part\.json$/);
     return finished?.length === 2 && [...held].every(name => asked.has(name));
   });
   held = new Set();

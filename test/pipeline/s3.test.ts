@@ -8,7 +8,7 @@ import type { ArtifactStore } from '../../storage/store.ts';
 import { eventually, npmStart, retinopathy } from '../support/command.ts';
 import { withoutTimes } from '../support/curves.ts';
 import { processesMentioning } from '../support/processes.ts';
-import { type S3Server, startS3 } from '../support/s3.ts';
+import { type S3Server, startS3 } from '../support/s3/s3.ts';
 import { TINY_OPTIONS } from '../support/tiny.ts';
 
 /** Long enough for everything that is under way to fail. */
@@ -87,7 +87,8 @@ describe.runIf(process.env.RETINOPATHY_LONG)('a run on S3', () => {
     expect(await fresh.exited, fresh.output()).toEqual({ code: 0, signal: null });
     const beside = await readdir(server.folder);
     expect(beside.filter(name => name.startsWith('store-fresh-'))).toHaveLength(1);
-    expect((await readdir(join(server.folder, 'store'))).sort()).toEqual(['archives', 'runs', 'stages']);
+    const inStore = await readdir(join(server.folder, 'store'));
+    expect(inStore.sort()).toEqual(['archives', 'latest', 'runs', 'stages', 'store.json']);
   }, 600_000);
 
   it('is not begun while the store is away', async () => {

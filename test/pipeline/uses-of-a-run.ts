@@ -8,22 +8,25 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { readOutput } from '../../activities/regression/stored-files.ts';
 import { parseFolds, parsePredictions } from '../../activities/regression/tables.ts';
 import { readRecord } from '../../activities/run/records.ts';
-import { OPENCV } from '../../bench/prepare/clients.ts';
-import { pythonWith } from '../../bootstrap/python-environment.ts';
-import type { Embedded } from '../../cli/embedded.ts';
-import { exportModel } from '../../cli/export.ts';
+import type { Embedded } from '../../cli/local/local-cluster.ts';
+import { exportModel } from '../../cli/results/export.ts';
 import type { ExpectedEye } from '../../inference/bundle/test-eyes.ts';
 import { explainEye } from '../../inference/explain/explain-eye.ts';
 import { finalStageOf } from '../../inference/explain/final-stage.ts';
 import { predictPhotographs } from '../../inference/predict.ts';
 import { readTrainedRun } from '../../inference/trained-run.ts';
+import { runChild } from '../../lib/process/child-process.ts';
+import { bytesArtifact } from '../../storage/artifacts.ts';
+import { getJson, putJson } from '../../storage/documents.ts';
+import type { Manifest } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { runChild } from '../../system/child-process.ts';
+import { OPENCV } from '../bench/prepare/clients.ts';
 import { type Explained, expectInArtifacts } from '../inference/explained.ts';
 import { readPhotographs } from '../scoring/own-pictures.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { expectExample } from '../support/example-cases.ts';
 import { type HelpExample, helpExamples, retinopathyIn, runExample } from '../support/help-examples.ts';
+import { pythonWith } from '../support/python-environment.ts';
 import { TINY } from '../support/tiny.ts';
 
 export interface FinishedRun {
@@ -209,18 +212,23 @@ export function describeUses(finished: () => Promise<FinishedRun>): void {
 
     test('a model that does not say what predictions.csv says is not written', async () => {
       const { stages } = (await readRecord(at.store, at.run))!;
-      const key = `stages/regress/${stages.regress!.key}/predictions.csv`;
-      const before = await at.store.get(key);
-      const changed = before
-        .toString()
-        .replaceAll(/,test,0\.(\d)/g, (_, digit) => `,test,0.${(Number(digit) + 1) % 10}`);
-      await at.store.put(key, Buffer.from(changed), { overwrite: true });
+      const prefix = `stages/regress/${stages.regress!.key}`;
+      const [key, manifestKey] = [`${prefix}/predictions.csv`, `${prefix}/manifest.json`];
+      const [before, manifest] = [await at.store.get(key), (await getJson<Manifest>(at.store, manifestKey))!] as const;
+      const changed = Buffer.from(
+        before.toString().replaceAll(/,test,0\.(\d)/g, (_, digit) => `,test,0.${(Number(digit) + 1) % 10}`),
+      );
+      // With a checksum that fits, or it would be refused before anything is computed.
+      const outputs = { ...manifest.outputs, 'predictions.csv': bytesArtifact(key, changed) };
+      await at.store.put(key, changed, { overwrite: true });
+      await putJson(at.store, manifestKey, { ...manifest, outputs }, { overwrite: true });
       try {
         await expect(
           exportModel(join(at.folder, 'refused'), { run: at.run, store: at.store.url, out: at.folder }),
         ).rejects.toThrow(/^Expected \d+_\w+ to be judged as in predictions\.csv of run .* nothing was written$/);
       } finally {
         await at.store.put(key, before, { overwrite: true });
+        await putJson(at.store, manifestKey, manifest, { overwrite: true });
       }
       expect((await readdir(at.folder)).filter(name => name.includes('refused'))).toEqual([]);
     }, 60_000);

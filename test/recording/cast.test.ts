@@ -1,6 +1,6 @@
 /** A recording is shortened, and nothing of it lost but pauses. */
 import { expect, test } from 'vitest';
-import { shorten } from '../../recording/cast.ts';
+import { shorten } from './cast.ts';
 
 const cast = (...events: [number, string][]) =>
   `${['{"version": 2}', ...events.map(([at, data]) => JSON.stringify([at, 'o', data]))].join('\n')}\n`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bootstrapByPatient } from '../../activities/regression/bootstrap.ts';
-import { seededRandom } from '../../activities/regression/random.ts';
+import { seededRandom } from '../../lib/random.ts';
 
 /** Mean of `values`, as often as each eye counts. */
 function meanOf(values: readonly number[]) {
@@ -22,22 +22,41 @@ describe('bootstrap by patient', () => {
   const values = perPatient.flatMap(value => [value, value]);
   const patients = perPatient.flatMap((_, i) => [String(i), String(i)]);
 
-  test('gives the same interval for the same seed, another for another', () => {
-    const interval = (seed: number) => bootstrapByPatient(patients, { mean: meanOf(values) }, { seed }).mean;
-    expect(interval(1)).toEqual(interval(1));
-    expect(interval(1)).not.toEqual(interval(2));
+  test('gives the same interval for the same seed, another for another', async () => {
+    const interval = async (seed: number) =>
+      (await bootstrapByPatient(patients, { mean: meanOf(values) }, { seed })).mean;
+    expect(await interval(1)).toEqual(await interval(1));
+    expect(await interval(1)).not.toEqual(await interval(2));
   });
 
-  test('is as wide as theory says for patients, not for eyes', () => {
-    const [low, high] = bootstrapByPatient(patients, { mean: meanOf(values) }, { seed: 5 }).mean!;
+  test('is as wide as theory says for patients, not for eyes', async () => {
+    const [low, high] = (await bootstrapByPatient(patients, { mean: meanOf(values) }, { seed: 5 })).mean!;
     const byPatient = 2 * 1.96 * Math.sqrt(1 / 12 / perPatient.length);
     expect((high - low) / byPatient).toBeGreaterThan(0.85);
     expect((high - low) / byPatient).toBeLessThan(1.15);
   });
 
-  test('gives no interval for a figure that few samples have', () => {
+  test('lets heartbeats be sent: no two samples without a break', async () => {
+    let [turns, samples] = [0, 0];
+    const seen = new Set<number>();
+    const turn = () => {
+      turns++;
+      pending = setImmediate(turn);
+    };
+    let pending = setImmediate(turn);
+    const counted = () => {
+      seen.add(turns);
+      return ++samples;
+    };
+    await bootstrapByPatient(patients, { counted }, { seed: 1, samples: 100 });
+    clearImmediate(pending);
+    expect(samples).toBe(100);
+    expect(seen.size).toBeGreaterThanOrEqual(99);
+  });
+
+  test('gives no interval for a figure that few samples have', async () => {
     const sometimes = () => (next() < 0.5 ? 1 : null);
-    expect(bootstrapByPatient(patients, { sometimes }, { seed: 1, samples: 50 }).sometimes).toBeNull();
-    expect(bootstrapByPatient([], { never: () => null }, { seed: 1 }).never).toBeNull();
+    expect((await bootstrapByPatient(patients, { sometimes }, { seed: 1, samples: 50 })).sometimes).toBeNull();
+    expect((await bootstrapByPatient([], { never: () => null }, { seed: 1 })).never).toBeNull();
   });
 });

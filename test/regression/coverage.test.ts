@@ -1,7 +1,13 @@
 /** On simulated eyes the truth is known: the report's interval must hold it as often as it says, and the regression earn its place. */
 import { expect, test } from 'vitest';
-import { coverageTrials, holdsTruth, type Trial } from '../../bench/regress/coverage.ts';
-import { COMPETITION, EASY } from '../../bench/regress/population.ts';
+import { coverageTrials, holdsTruth, type Trial } from '../bench/regress/coverage.ts';
+import { COMPETITION, EASY } from '../bench/regress/population.ts';
+
+async function all(coming: AsyncIterable<Trial>): Promise<Trial[]> {
+  const trials: Trial[] = [];
+  for await (const trial of coming) trials.push(trial);
+  return trials;
+}
 
 function expectWorth(trials: readonly Trial[], noise: number): void {
   for (const { overArgmax, overBaseline } of trials) {
@@ -15,8 +21,8 @@ test.each([
   ['all alike and networks that are about right', EASY],
 ])(
   'intervals hold the true kappa, and the regression beats argmax and adding up, with stages %s',
-  (_, kind) => {
-    const trials = [...coverageTrials(kind, 10, 1_500, 8_000)];
+  async (_, kind) => {
+    const trials = await all(coverageTrials(kind, 10, 1_500, 8_000));
     expect(trials.filter(holdsTruth).length).toBeGreaterThanOrEqual(9);
     expectWorth(trials, 0.01);
   },
@@ -25,8 +31,8 @@ test.each([
 
 test.runIf(process.env.RETINOPATHY_LONG)(
   'at the size of the competition, in at least 90 of 100 sets',
-  () => {
-    const trials = [...coverageTrials(COMPETITION, 100, 17_563, 150_000)];
+  async () => {
+    const trials = await all(coverageTrials(COMPETITION, 100, 17_563, 150_000));
     expect(trials.filter(holdsTruth).length).toBeGreaterThanOrEqual(90);
     expectWorth(trials, 0.005);
   },

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bestCuts, NATURAL_CUTS, stageOf } from '../../activities/regression/cuts.ts';
 import { confusionMatrix, quadraticWeightedKappa } from '../../activities/regression/kappa.ts';
-import { seededRandom } from '../../activities/regression/random.ts';
+import { bestCuts, NATURAL_CUTS, stageOf } from '../../activities/regression/thresholds.ts';
+import { seededRandom } from '../../lib/random.ts';
 
 function kappaWith(grades: number[], scores: number[], cuts: readonly number[]): number {
   return quadraticWeightedKappa(

@@ -17,14 +17,14 @@ const picture = (image: string, fold: HashedPicture['folds'][number], hash = HAS
 });
 
 describe('near-identical pictures', () => {
-  test('are the pairs that comparing each with each finds', () => {
+  test('are the pairs that comparing each with each finds', async () => {
     const one = fc.record({
       patient: fc.integer({ min: 1, max: 6 }),
       fold: fc.constantFrom('train', 'validation', 'test'),
       bits: fc.uniqueArray(fc.integer({ min: 0, max: 255 }), { maxLength: 12 }),
     });
-    fc.assert(
-      fc.property(fc.array(one, { maxLength: 20 }), fc.constantFrom(0, 3, 16), (many, distance) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(one, { maxLength: 20 }), fc.constantFrom(0, 3, 16), async (many, distance) => {
         const pictures = many.map(({ patient, fold, bits }, i) =>
           picture(`${patient}_${i}`, fold, changed(HASH, bits)),
         );
@@ -36,7 +36,7 @@ describe('near-identical pictures', () => {
             return counts ? [`${a.image} ${b.image} ${differing}`] : [];
           }),
         );
-        const { listed, pairs, trainTest } = findNearDuplicates(pictures, distance);
+        const { listed, pairs, trainTest } = await findNearDuplicates(pictures, distance);
         expect(listed.map(({ a, b, distance }) => `${a.image} ${b.image} ${distance}`).sort()).toEqual(expected.sort());
         expect(listed.map(pair => pair.distance)).toEqual(listed.map(pair => pair.distance).sort((a, b) => a - b));
         expect(pairs).toBe(expected.length);
@@ -46,11 +46,11 @@ describe('near-identical pictures', () => {
     );
   });
 
-  test('of one patient, or in one fold, are no leak; with records in several folds they are', () => {
-    const find = (...pictures: HashedPicture[]) => findNearDuplicates(pictures, 16).pairs;
-    expect(find(picture('1_left', 'train'), picture('1_right', 'test'))).toBe(0);
-    expect(find(picture('1_left', 'train'), picture('2_left', 'train'))).toBe(0);
-    expect(find(picture('1_left', 'train'), picture('2_left', 'test'))).toBe(1);
+  test('of one patient, or in one fold, are no leak; with records in several folds they are', async () => {
+    const find = async (...pictures: HashedPicture[]) => (await findNearDuplicates(pictures, 16)).pairs;
+    expect(await find(picture('1_left', 'train'), picture('1_right', 'test'))).toBe(0);
+    expect(await find(picture('1_left', 'train'), picture('2_left', 'train'))).toBe(0);
+    expect(await find(picture('1_left', 'train'), picture('2_left', 'test'))).toBe(1);
     const rows: FoldRow[] = ['1_left', '2_left'].flatMap((image, i) =>
       (['train', 'test'] as const).map(fold => ({ image, patient: String(i), level: 0, fold, version: 'a' })),
     );
@@ -59,21 +59,21 @@ describe('near-identical pictures', () => {
       ['train', 'test'],
       ['train', 'test'],
     ]);
-    expect(findNearDuplicates(pictures, 16)).toMatchObject({ pairs: 1, trainTest: 1 });
+    expect(await findNearDuplicates(pictures, 16)).toMatchObject({ pairs: 1, trainTest: 1 });
     expect(hashedPictures(rows, new Map())).toEqual([]);
   });
 
-  test('are all counted and the closest listed where one picture comes hundreds of times', () => {
+  test('are all counted and the closest listed where one picture comes hundreds of times', async () => {
     const many = Array.from({ length: 300 }, (_, i) => picture(`${i}_left`, i % 2 === 0 ? 'train' : 'test'));
     const close = [picture('1000_left', 'train', changed(HASH, [7])), ...many];
-    const { pairs, listed } = findNearDuplicates(close, 16);
+    const { pairs, listed } = await findNearDuplicates(close, 16);
     expect(pairs).toBe(150 * 150 + 150);
     expect(listed).toHaveLength(10_000);
     expect(listed.every(({ distance }) => distance === 0)).toBe(true);
   });
 
-  test('come back from near-duplicates.csv as they were', () => {
-    const { listed } = findNearDuplicates(
+  test('come back from near-duplicates.csv as they were', async () => {
+    const { listed } = await findNearDuplicates(
       [{ ...picture('1_left', 'train'), folds: ['train', 'validation'] }, picture('2_left', 'test')],
       16,
     );

@@ -6,9 +6,10 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRegressionActivities } from '../../activities/regression/index.ts';
+import { createReportActivities } from '../../activities/report/index.ts';
 import { launchChromium, type OpenedPage, openPage, seriousFindings } from '../support/browser.ts';
 import { type TestServices, testServices } from '../support/services.ts';
-import { type SimulatedSet, writeSimulatedSet } from './simulated-set.ts';
+import { closeRegression, type SimulatedSet, writeSimulatedSet } from './simulated-set.ts';
 
 const missing = process.env.CHROMIUM_MISSING;
 if (missing) console.warn(`The report is not looked at in a browser: ${missing}`);
@@ -38,10 +39,10 @@ describe.skipIf(missing)('the page', () => {
     ]);
     for (const [i, [name, set]] of Object.entries(PAGES).entries()) {
       const { store, folder } = services[i]!;
-      const activities = createRegressionActivities(services[i]!);
+      const activities = { ...createRegressionActivities(services[i]!), ...createReportActivities(services[i]!) };
       const { fit, report } = await writeSimulatedSet(store, set);
       const environment = new MockActivityEnvironment();
-      await environment.run(activities.fitRegression, fit);
+      await closeRegression(store, fit, await environment.run(activities.fitRegression, fit));
       await environment.run(activities.writeReport, report);
       files[name] = join(folder, 'report.html');
       await writeFile(files[name], await store.get('runs/simulated/report/report.html'));

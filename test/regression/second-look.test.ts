@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { PredictedEye } from '../../activities/regression/fit.ts';
 import { confusionMatrix, quadraticWeightedKappa } from '../../activities/regression/kappa.ts';
-import { seededRandom } from '../../activities/regression/random.ts';
 import { riskCoverage, uncertaintyOf } from '../../activities/regression/risk-coverage.ts';
 import { suspectLabels } from '../../activities/regression/suspect-labels.ts';
 import { formatSuspects, parseSuspects } from '../../activities/regression/tables.ts';
+import { seededRandom } from '../../lib/random.ts';
 
 /** Eyes whose four networks know their stage well, and a few of which are graded wrongly. */
 function eyes(count: number, wrong: Record<number, number> = {}): PredictedEye[] {

@@ -2,12 +2,15 @@
 
 import sharp from 'sharp';
 import type { ShardIndex } from '../../activities/images/types.ts';
-import { seededRandom } from '../../activities/regression/random.ts';
-import { splitName } from '../../activities/regression/split-names.ts';
-import type { FitArgs, ReportArgs } from '../../activities/regression/types.ts';
+import type { FitArgs, FittedRegression } from '../../activities/regression/types.ts';
+import type { ReportArgs } from '../../activities/report/types.ts';
 import type { RunRecord } from '../../activities/run/types.ts';
+import { splitName } from '../../config/grades.ts';
 import { type PartialPipelineInput, type PipelineInput, pipelineInputSchema } from '../../config/input.ts';
+import { seededRandom } from '../../lib/random.ts';
+import { bytesArtifact } from '../../storage/artifacts.ts';
 import { crc32c, sha256 } from '../../storage/checksum.ts';
+import { putJson } from '../../storage/documents.ts';
 import type { Manifest, StageFolder } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 
@@ -101,11 +104,11 @@ export async function writeSimulatedSet(
       counts,
       seconds: 10,
     };
-    await store.put(`stages/${stage}/${key}/manifest.json`, Buffer.from(JSON.stringify(manifest)));
+    await putJson(store, `stages/${stage}/${key}/manifest.json`, manifest);
     const state = { stage, key, reused: false, reason: '', seconds: 10, finished: true };
     stages[name] = state;
     const entry = { run: 'simulated', name, recipe: 1, inputs, parameters: {}, ...state };
-    await store.put(`runs/simulated/stages/${name}.json`, Buffer.from(JSON.stringify(entry)));
+    await putJson(store, `runs/simulated/stages/${name}.json`, entry);
     return `stages/${stage}/${key}`;
   };
   await finish('download', 'download', '00', {}, { parts: 5, bytes: 12_345_678, labels: set.patients * 2 });
@@ -115,7 +118,7 @@ export async function writeSimulatedSet(
       last('train').hash = last('test').hash!;
     }
   }
-  const index = { tar: 'shard-000.tar', pictures: pictures.map(({ fold, ...picture }) => picture) };
+  const index = { tar: 'stages/prepare/11/shard-000.tar', pictures: pictures.map(({ fold, ...picture }) => picture) };
   await finish(
     'prepare',
     'prepare',
@@ -164,7 +167,7 @@ export async function writeSimulatedSet(
     createdAt: '2026-01-02T03:04:05.000Z',
     stages,
   };
-  await store.put(`runs/${run}/run.json`, Buffer.from(JSON.stringify(record)));
+  await putJson(store, `runs/${run}/run.json`, record);
   const place = { run, prefix: 'stages/regress/44', label, trainings, input };
   const times: Record<string, number> = { download: 4.2, prepare: 48, label: 9.6 };
   return {
@@ -187,13 +190,38 @@ export async function writeSimulatedSet(
         splits: [
           {
             ...{ name: 'train-01-vs-234', segmentsTrained: 10, segmentsReused: 0 },
-            ...{ segmentsRepeated: 1, iterationsLost: 25, secondsLost: 12.5, reasons: { 'shut down': 1 } },
+            ...{ segmentsRepeated: 1, iterationsLost: 25, secondsLost: 12.5 },
           },
         ],
       },
       images: { seen: set.patients * 2 + 1, quarantined: 1 },
     },
   };
+}
+
+/** Closes the stage of a fitted regression. */
+export async function closeRegression(
+  store: ArtifactStore,
+  { prefix }: FitArgs,
+  { regression, predictions, lists }: FittedRegression,
+): Promise<void> {
+  const outputs = { 'regression.json': regression, 'predictions.csv': predictions, ...lists };
+  await putJson(store, `${prefix}/manifest.json`, { outputs, counts: {} }, { overwrite: true });
+}
+
+/** Gives a file of a finished stage another content, as if the stage had written that. */
+export async function rewriteOutput(
+  store: ArtifactStore,
+  prefix: string,
+  name: string,
+  change: (content: string) => string,
+): Promise<void> {
+  const manifest: Manifest = JSON.parse((await store.get(`${prefix}/manifest.json`)).toString());
+  const { key } = manifest.outputs[name]!;
+  const bytes = Buffer.from(change((await store.get(key)).toString('utf8')));
+  manifest.outputs[name] = bytesArtifact(key, bytes);
+  await store.put(key, bytes, { overwrite: true });
+  await putJson(store, `${prefix}/manifest.json`, manifest, { overwrite: true });
 }
 
 const TIME = '2026-11-22T20:34:37.000Z';

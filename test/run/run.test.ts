@@ -3,7 +3,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createRunActivities } from '../../activities/run/index.ts';
 import type { CloseStageArgs, OpenStageArgs, RunActivities } from '../../activities/run/types.ts';
-import { putBytes } from '../../storage/files.ts';
+import { putBytes } from '../../storage/artifacts.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 
 let services: TestServices;
@@ -121,6 +121,17 @@ describe('openStage', () => {
     const second = await call('openStage', prepare());
     expect(second).toMatchObject({ key: first.key, finished: null });
     expect(second.reason).toBe('begun before and not finished: what is there is used');
+  });
+});
+
+describe('a store of many runs', () => {
+  it('is not listed to open and close a stage', async () => {
+    await make(prepare({ run: 'earlier' }));
+    const list = vi.spyOn(services.store, 'list');
+    await make(prepare({ run: 'two' }));
+    await call('openStage', prepare({ run: 'two', recipe: 2 }));
+    expect(list.mock.calls.flat()).not.toContain('runs/');
+    list.mockRestore();
   });
 });
 

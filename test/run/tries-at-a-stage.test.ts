@@ -4,15 +4,16 @@ import type { Context } from '@temporalio/activity';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ActivityServices } from '../../activities/services.ts';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
-import { serveEyes } from '../../demo/serve-eyes.ts';
-import { getJson } from '../../storage/files.ts';
+import type { ActivityServices } from '../../activities/dependencies.ts';
+import { createDownloadActivities } from '../../activities/download/index.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
+import { getJson } from '../../storage/documents.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { cpuActivities, transferActivities } from '../../workers/cpu.ts';
-import { FailurePolicy } from '../../workers/failure-policy.ts';
-import { DOWNLOAD_TASK_QUEUE, TASK_QUEUE } from '../../workflows/names.ts';
+import { serveEyes } from '../../synthetic/kaggle/serve-stored.ts';
+import { cpuActivities } from '../../workers/cpu-activities.ts';
+import { failurePolicy } from '../../workers/retry-limit-interceptor.ts';
+import { DOWNLOAD_TASK_QUEUE, TASK_QUEUE } from '../../workflows/ids.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 
 let services: TestServices;
@@ -21,17 +22,19 @@ let workers: Worker[] = [];
 let running: Promise<unknown>;
 const servers: Awaited<ReturnType<typeof serveEyes>>[] = [];
 
-/** A store whose first uploads of two objects fail: one that is drawn, one that is fetched. */
+/** A store whose first puts of a chunk of two files fail: one that is drawn, one that is fetched. */
 function unreliable(store: ArtifactStore): ArtifactStore {
-  const failing = ['/files/train.zip.001.zip', '/train.zip.002'];
-  const openUpload: ArtifactStore['openUpload'] = async (key, options) => {
-    const at = failing.findIndex(end => key.endsWith(end));
-    if (at < 0) return store.openUpload(key, options);
+  const failing = ['/files/train.zip.001.zip', '/train.zip.002/'];
+  const failOnce = (name: string) => {
+    const at = failing.findIndex(part => name.includes(part));
+    if (at < 0) return name;
     failing.splice(at, 1);
     throw new Error('Expected the store to answer, got silence');
   };
+  const put: ArtifactStore['put'] = async (key, body, options) =>
+    store.put(typeof key === 'string' ? failOnce(key) : crc => failOnce(key(crc)), body, options);
   return new Proxy(store, {
-    get: (_, name: keyof ArtifactStore) => (name === 'openUpload' ? openUpload : store[name]),
+    get: (_, name: keyof ArtifactStore) => (name === 'put' ? put : store[name]),
   });
 }
 
@@ -52,10 +55,15 @@ beforeAll(async () => {
   environment = await TestWorkflowEnvironment.createLocal({ server });
   const { nativeConnection: connection } = environment;
   const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
-  const interceptors = { activity: [(context: Context) => ({ inbound: new FailurePolicy(context) })] };
+  const interceptors = { activity: [(context: Context) => ({ inbound: failurePolicy(context) })] };
   workers = await Promise.all([
     Worker.create({ connection, taskQueue: TASK_QUEUE, workflowsPath, interceptors, activities: cpuActivities(own) }),
-    Worker.create({ connection, taskQueue: DOWNLOAD_TASK_QUEUE, interceptors, activities: transferActivities(own) }),
+    Worker.create({
+      connection,
+      taskQueue: DOWNLOAD_TASK_QUEUE,
+      interceptors,
+      activities: createDownloadActivities(own),
+    }),
   ]);
   running = Promise.all(workers.map(worker => worker.run()));
 }, 120_000);

@@ -1,9 +1,15 @@
 /** What is handed in: exactly the pictures of the sample, each with a stage, whatever was set aside. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planDatabases } from '../../activities/scoring/plan.ts';
-import { parseArchiveScores, predictStages } from '../../activities/scoring/predict.ts';
-import { checkNames, fillSubmission, formatSubmission, SampleMismatch } from '../../activities/scoring/submission.ts';
+import { planScoring } from '../../activities/labels/database-plan.ts';
+import {
+  checkNames,
+  fillSubmission,
+  formatSubmission,
+  parseArchiveScores,
+  predictStages,
+  SampleMismatch,
+} from '../../activities/scoring/submission.ts';
 
 const SAMPLE = ['1_left', '1_right', '2_left', '2_right'];
 
@@ -57,10 +63,10 @@ describe('fillSubmission', () => {
   });
 });
 
-describe('planDatabases', () => {
+describe('planScoring', () => {
   it('deals every version of every picture once, all versions of a picture into one database', () => {
     const images = Array.from({ length: 4100 }, (_, n) => `${n}_left`);
-    const { databases } = planDatabases(images, ['a', 'fr'], 16);
+    const { databases } = planScoring(images, ['a', 'fr'], 16);
     expect(Object.entries(databases).map(([name, { length }]) => [name, length])).toEqual([
       ['score-00', 4096],
       ['score-01', 4096],

@@ -1,3 +1,5 @@
+import type { LargeSource } from '../../storage/large.ts';
+
 /** Bytes that look random and are the same for the same seed. */
 export function bytesOf(seed: number, length: number): Buffer {
   const words = new Uint32Array(Math.ceil(length / 4));
@@ -10,3 +12,12 @@ export function bytesOf(seed: number, length: number): Buffer {
   }
   return Buffer.from(words.buffer, 0, length);
 }
+
+/** Bytes as `putLarge` takes them. */
+export const largeSource = (bytes: Buffer): LargeSource => ({
+  size: bytes.length,
+  crc32c: null,
+  async *read({ offset, length }) {
+    yield bytes.subarray(offset, offset + length);
+  },
+});

@@ -1,10 +1,10 @@
 /** What every driver of the store must do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startChild } from '../../lib/process/child-process.ts';
 import { crc32c } from '../../storage/checksum.ts';
-import { describeStored } from '../../storage/files.ts';
+import { isLargeStored, openLarge, putLarge, removeLarge } from '../../storage/large.ts';
 import { openStore } from '../../storage/open.ts';
-import { type ArtifactStore, ChecksumMismatch, ObjectNotFound } from '../../storage/store.ts';
-import { startChild } from '../../system/child-process.ts';
+import { type ArtifactStore, type ByteRange, ChecksumMismatch, ObjectNotFound } from '../../storage/store.ts';
 import { bytesOf } from './bytes.ts';
 
 export interface StoreUnderTest {
@@ -17,9 +17,8 @@ export interface StoreUnderTest {
   close(): Promise<void>;
 }
 
-/** S3's smallest part. */
-const PART = 5 << 20;
-const SIZE = 2 * PART + 1000;
+const CHUNK = 1 << 20;
+const SIZE = 2 * CHUNK + 1000;
 /** Rounds of two writers killed, for each way of writing. */
 const ROUNDS = process.env.RETINOPATHY_LONG ? 25 : 2;
 
@@ -35,10 +34,23 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     afterAll(() => under.close());
 
     const bytes = bytesOf(7, SIZE);
-    const parts = [bytes.subarray(0, PART), bytes.subarray(PART, 2 * PART), bytes.subarray(2 * PART)];
     const whole = crc32c(bytes);
-    const begin = (key: string, sourceTag = 'etag-1', from = store) =>
-      from.openUpload(key, { size: SIZE, partSize: PART, sourceTag });
+    /** What `putLarge` reads from, and the ranges it has asked for. */
+    const sourceOf = (content: Buffer, stated: number | null = crc32c(content)) => {
+      const asked: number[] = [];
+      return {
+        asked,
+        size: content.length,
+        crc32c: stated,
+        async *read({ offset, length }: ByteRange) {
+          asked.push(offset);
+          for (let at = offset; at < offset + length; at += 100_000) {
+            yield content.subarray(at, Math.min(at + 100_000, offset + length));
+          }
+        },
+      };
+    };
+    const chunkSize = CHUNK;
     const keys = async (prefix: string) => {
       const found: string[] = [];
       for await (const { key } of store.list(prefix)) found.push(key);
@@ -123,7 +135,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         async key => {
           await expect(store.put(key, Buffer.from('x'))).rejects.toThrow(TypeError);
           await expect(store.get(key)).rejects.toThrow(TypeError);
-          await expect(begin(key)).rejects.toThrow(TypeError);
+          await expect(store.put(() => key, Buffer.from('x'))).rejects.toThrow(TypeError);
         },
       );
     });
@@ -142,140 +154,146 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
           // By whose clock ever, it was today and not in 1970.
           expect(Math.abs(Date.now() - modified)).toBeLessThan(24 * 3600 * 1000);
         }
+      }, 300_000);
+    });
+
+    describe('an object in pieces', () => {
+      const pieces = async function* () {
+        for (const piece of [bytes.subarray(0, 10), bytes.subarray(10, 10), bytes.subarray(10)]) yield piece;
+      };
+
+      it('is stored whole, under a name that is known at its end', async () => {
+        let read = 0;
+        const counted = async function* () {
+          for await (const piece of pieces()) {
+            read += piece.length;
+            yield piece;
+          }
+        };
+        expect(await store.put(() => `pieces/of-${read}`, { size: SIZE, pieces: counted() })).toEqual({
+          created: true,
+        });
+        expect((await store.get(`pieces/of-${SIZE}`)).equals(bytes)).toBe(true);
+        expect(await store.put(() => `pieces/of-${SIZE}`, { size: SIZE, pieces: pieces() })).toEqual({
+          created: false,
+        });
+      });
+
+      it('is not there when its pieces fail', async () => {
+        const failing = async function* () {
+          yield bytes.subarray(0, 10);
+          throw new Error('no more');
+        };
+        await expect(store.put('pieces/failed', { size: SIZE, pieces: failing() })).rejects.toThrow('no more');
+        expect(await store.head('pieces/failed')).toBeUndefined();
       });
     });
 
-    describe('uploads', () => {
-      it('makes one object of its parts, in any order, at once and again', async () => {
-        const upload = await begin('up/any-order');
-        await Promise.all([2, 0, 1, 2].map(n => upload.put(n, parts[n]!, crc32c(parts[n]!))));
-        expect(await store.head('up/any-order')).toBeUndefined();
-        expect(await keys('up/any-order')).toEqual([]);
-        await upload.complete(whole);
-        await upload.close();
-        expect((await store.get('up/any-order')).equals(bytes)).toBe(true);
-        expect(await describeStored(store, 'up/any-order')).toEqual({ key: 'up/any-order', size: SIZE, crc32c: whole });
+    describe('large artifacts', () => {
+      it('come back whole and by ranges', async () => {
+        const artifact = await putLarge(store, 'large/whole', sourceOf(bytes), { chunkSize });
+        expect(artifact).toEqual({ key: 'large/whole/chunks.json', size: SIZE, crc32c: whole });
+        const large = await openLarge(store, artifact.key);
+        expect(large.size).toBe(SIZE);
+        expect((await large.read({ offset: 0, length: SIZE })).equals(bytes)).toBe(true);
+        for (const [offset, length] of [
+          [CHUNK - 5, 10],
+          [0, 1],
+          [SIZE - 1, 100],
+          [CHUNK, CHUNK],
+          [10, 2 * CHUNK],
+          [SIZE, 10],
+          [5, 0],
+        ] as const) {
+          expect((await large.read({ offset, length })).equals(bytes.subarray(offset, offset + length))).toBe(true);
+        }
+        expect(await isLargeStored(store, artifact.key)).toBe(true);
+        const empty = await putLarge(store, 'large/empty', sourceOf(Buffer.alloc(0)), { chunkSize });
+        expect((await (await openLarge(store, empty.key)).read({ offset: 0, length: 10 })).length).toBe(0);
       });
 
-      it('takes parts in pieces, in any order and side by side', async () => {
-        const upload = await begin('up/pieces');
-        const [first, second] = await Promise.all([upload.begin(0), upload.begin(1)]);
-        await Promise.all([
-          first.write(1000, [parts[0]!.subarray(1000, 5000), parts[0]!.subarray(5000)]),
-          second.write(0, [parts[1]!]),
-          first.write(0, [parts[0]!.subarray(0, 1000)]),
-        ]);
-        await expect(second.write(PART - 1, [Buffer.alloc(2)])).rejects.toThrow(RangeError);
-        await Promise.all([first.finish(crc32c(parts[0]!)), second.finish(crc32c(parts[1]!))]);
-        const third = await upload.begin(2);
-        await third.write(0, [parts[2]!.subarray(0, 10)]);
-        await expect(third.finish(crc32c(parts[2]!))).rejects.toThrow('got part 2 of 10 bytes');
-        third.release();
-        await upload.close();
-        const again = await begin('up/pieces');
-        expect([...again.done.keys()].sort()).toEqual([0, 1]);
-        await expect((async () => again.begin(3))()).rejects.toThrow(RangeError);
-        const part = await again.begin(2);
-        await part.write(0, [parts[2]!]);
-        await part.finish(crc32c(parts[2]!));
-        part.release();
-        await again.complete(whole);
-        await again.close();
-        expect((await store.get('up/pieces')).equals(bytes)).toBe(true);
+      it('name their chunks by number and CRC-32C, and are resumed from those that are stored', async () => {
+        const stopped = sourceOf(bytes);
+        const read = async function* (range: ByteRange) {
+          if (range.offset === 2 * CHUNK) throw new Error('interrupted');
+          yield* stopped.read(range);
+        };
+        await expect(putLarge(store, 'large/resumed', { ...stopped, read }, { chunkSize })).rejects.toThrow(
+          'interrupted',
+        );
+        const crcs = [bytes.subarray(0, CHUNK), bytes.subarray(CHUNK, 2 * CHUNK)].map(hexCrc);
+        expect(await keys('large/resumed/')).toEqual(crcs.map((crc, n) => `large/resumed/0000${n}-${crc}`));
+        const source = sourceOf(bytes);
+        const heard: number[] = [];
+        const onStored = (stored: number) => void heard.push(stored);
+        await putLarge(await openStore(store.url), 'large/resumed', source, { chunkSize, onStored });
+        expect(source.asked).toEqual([2 * CHUNK]);
+        expect(heard).toEqual([2 * CHUNK, SIZE]);
       });
 
-      it('takes the last bytes of a part that is put twice', async () => {
-        const upload = await begin('up/twice');
-        const other = bytesOf(8, PART);
-        await upload.put(0, other, crc32c(other));
-        for (const n of [0, 1, 2]) await upload.put(n, parts[n]!, crc32c(parts[n]!));
-        await upload.complete(whole);
-        await upload.close();
-        expect((await store.get('up/twice')).equals(bytes)).toBe(true);
+      it('may be put by two writers at once', async () => {
+        const limit = <Result>(task: () => Promise<Result>) => task();
+        const put = () => putLarge(store, 'large/two', sourceOf(bytes), { chunkSize, limit });
+        expect(await Promise.all([put(), put()])).toEqual(
+          [1, 2].map(() => ({ key: 'large/two/chunks.json', size: SIZE, crc32c: whole })),
+        );
+        expect(await keys('large/two/')).toHaveLength(4);
       });
 
-      it('goes on where another left off, for the same tag only', async () => {
-        const first = await begin('up/resume');
-        await first.put(0, parts[0]!, crc32c(parts[0]!));
-        await first.put(2, parts[2]!, crc32c(parts[2]!));
-        await first.close();
-        await first.close();
-        const other = await begin('up/resume', 'etag-2');
-        expect(other.done.size).toBe(0);
-        await other.close();
-        const second = await begin('up/resume', 'etag-1', await openStore(store.url));
-        expect([...second.done].sort()).toEqual([
-          [0, crc32c(parts[0]!)],
-          [2, crc32c(parts[2]!)],
-        ]);
-        await second.put(1, parts[1]!, crc32c(parts[1]!));
-        await second.complete(whole);
-        await second.close();
-        expect((await store.get('up/resume')).equals(bytes)).toBe(true);
+      it('do not come to be when they are not what the source states, and leave nothing', async () => {
+        const put = putLarge(store, 'large/wrong', sourceOf(bytes, 1), { chunkSize });
+        await expect(put).rejects.toThrow(ChecksumMismatch);
+        expect(await keys('large/wrong')).toEqual([]);
       });
 
-      it('is not harmed by a late first attempt, and completing twice gives one object', async () => {
-        const late = await begin('up/late');
-        await late.put(0, parts[0]!, crc32c(parts[0]!));
-        const second = await begin('up/late');
-        expect(second.done.get(0)).toBe(crc32c(parts[0]!));
-        await Promise.all([
-          ...[1, 2].map(n => second.put(n, parts[n]!, crc32c(parts[n]!))),
-          ...[1, 2].map(n => late.put(n, parts[n]!, crc32c(parts[n]!))),
-        ]);
-        await Promise.all([second.complete(whole), late.complete(whole)]);
-        await second.complete(whole);
-        await Promise.all([second.close(), late.close()]);
-        expect((await store.get('up/late')).equals(bytes)).toBe(true);
-        const third = await begin('up/late');
-        await third.complete(whole);
-        await third.close();
+      it('trust none of two chunks of one number, and none of another size', async () => {
+        const artifact = await putLarge(store, 'large/doubled', sourceOf(bytes), { chunkSize });
+        await store.remove(artifact.key);
+        await store.put('large/doubled/00000-00000001', bytes.subarray(0, CHUNK));
+        await store.remove(`large/doubled/00001-${hexCrc(bytes.subarray(CHUNK, 2 * CHUNK))}`);
+        await store.put('large/doubled/00001-00000002', bytes.subarray(0, 5));
+        const source = sourceOf(bytes);
+        await putLarge(store, 'large/doubled', source, { chunkSize });
+        expect(source.asked).toEqual([0, CHUNK]);
+        expect(await keys('large/doubled/')).toHaveLength(4);
       });
 
-      it('refuses what does not add up, and forgets it', async () => {
-        const upload = await begin('up/wrong');
-        await expect(upload.put(0, parts[0]!, 1)).rejects.toThrow(ChecksumMismatch);
-        await expect(upload.put(3, parts[0]!, crc32c(parts[0]!))).rejects.toThrow(RangeError);
-        await expect(upload.put(0, parts[2]!, crc32c(parts[2]!))).rejects.toThrow(RangeError);
-        for (const n of [0, 1]) await upload.put(n, parts[n]!, crc32c(parts[n]!));
-        await expect(upload.complete(whole)).rejects.toThrow('Expected all 3 parts');
-        await upload.put(2, parts[2]!, crc32c(parts[2]!));
-        await expect(upload.complete(whole + 1)).rejects.toThrow(ChecksumMismatch);
-        await upload.close();
-        expect(await store.head('up/wrong')).toBeUndefined();
-        const again = await begin('up/wrong');
-        expect(again.done.size).toBe(0);
-        await again.abort();
-        await again.close();
+      it('are refused, by the name of the chunk, where one is corrupt or gone', async () => {
+        const { key } = await putLarge(store, 'large/corrupt', sourceOf(bytes), { chunkSize });
+        const chunk = `large/corrupt/00001-${hexCrc(bytes.subarray(CHUNK, 2 * CHUNK))}`;
+        const other = Buffer.from(bytes.subarray(CHUNK, 2 * CHUNK));
+        other[77]! ^= 1;
+        await store.put(chunk, other, { overwrite: true });
+        const large = await openLarge(store, key);
+        await expect(large.read({ offset: 0, length: SIZE })).rejects.toThrow(
+          `Expected ${chunk} in ${store.url} to hold the bytes`,
+        );
+        // A part of a chunk cannot be compared; the whole chunk can.
+        const range = { offset: CHUNK + 70, length: 10 };
+        await large.read(range);
+        await expect(large.verify(range)).rejects.toMatchObject({ name: 'CorruptObject', key: chunk });
+        await large.verify({ offset: 0, length: CHUNK });
+        expect(await isLargeStored(store, key)).toBe(true);
+        await store.remove(chunk);
+        expect(await isLargeStored(store, key)).toBe(false);
+        await expect(large.read(range)).rejects.toMatchObject({ name: 'CorruptObject', key: chunk });
+        await store.put(key, Buffer.from('{"schemaVersion":1'), { overwrite: true });
+        await expect(openLarge(store, key)).rejects.toMatchObject({ name: 'CorruptObject', key });
       });
 
-      it('does not replace another object', async () => {
-        await store.put('up/taken', Buffer.from('other'));
-        const upload = await begin('up/taken');
-        for (const n of [0, 1, 2]) await upload.put(n, parts[n]!, crc32c(parts[n]!));
-        await expect(upload.complete(whole)).rejects.toThrow(ChecksumMismatch);
-        await upload.close();
-        expect(String(await store.get('up/taken'))).toBe('other');
-      });
-
-      it('forgets an upload that is given up', async () => {
-        const upload = await begin('up/aborted');
-        await upload.put(0, parts[0]!, crc32c(parts[0]!));
-        await upload.abort();
-        await upload.close();
-        const again = await begin('up/aborted');
-        expect(again.done.size).toBe(0);
-        await again.abort();
-        await again.close();
+      it('are removed with all that belongs to them', async () => {
+        await putLarge(store, 'large/gone', sourceOf(bytes), { chunkSize });
+        await removeLarge(store, 'large/gone');
+        expect(await keys('large/gone')).toEqual([]);
       });
     });
 
     describe('several processes', () => {
-      it.each(['put', 'upload'])(
+      it.each(['put', 'putLarge'])(
         'killed in the middle of %s leave whole objects only, and others go on',
         async what => {
           const prefix = `killed-${what}`;
-          const size = what === 'put' ? 1 << 20 : 4 * PART;
+          const size = what === 'put' ? 1 << 20 : 4 * CHUNK;
           for (let round = 0; round < ROUNDS; round++) {
             // Two writers of the same objects at once.
             const writers = await Promise.all([elsewhere(what, prefix), elsewhere(what, prefix)]);
@@ -289,27 +307,27 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
           }
           const found = await keys(`${prefix}/`);
           expect(found.length).toBeGreaterThan(0);
-          for (const key of found) {
-            const n = Number(key.split('-').at(-1));
-            expect((await store.get(key)).equals(bytesOf(n, size)), key).toBe(true);
+          if (what === 'put') {
+            for (const key of found) {
+              const n = Number(key.split('-').at(-1));
+              expect((await store.get(key)).equals(bytesOf(n, size)), key).toBe(true);
+            }
+            return;
           }
-          if (what === 'put') return;
+          const lists = found.filter(key => key.endsWith('/chunks.json')).sort((a, b) => numberOf(a) - numberOf(b));
+          for (const [n, key] of lists.entries()) {
+            const read = await (await openLarge(store, key)).read({ offset: 0, length: size });
+            expect(read.equals(bytesOf(n, size)), key).toBe(true);
+          }
           // The one that was under way: what was put of it is not put again, and it can be finished.
-          const n = found.length;
-          const last = bytesOf(n, size);
-          const upload = await store.openUpload(`${prefix}/object-${n}`, {
-            size,
-            partSize: PART,
-            sourceTag: `made-${n}`,
-          });
-          for (let part = 0; part < 4; part++) {
-            const piece = last.subarray(part * PART, (part + 1) * PART);
-            if (upload.done.has(part)) expect(upload.done.get(part)).toBe(crc32c(piece));
-            else await upload.put(part, piece, crc32c(piece));
-          }
-          await upload.complete(crc32c(last));
-          await upload.close();
-          expect((await store.get(`${prefix}/object-${n}`)).equals(last)).toBe(true);
+          const last = `${prefix}/object-${lists.length}`;
+          const chunks = found.filter(key => key.startsWith(`${last}/`)).length;
+          const source = sourceOf(bytesOf(lists.length, size));
+          const { key } = await putLarge(store, last, source, { chunkSize });
+          expect(source.asked).toHaveLength(4 - chunks);
+          expect(
+            (await (await openLarge(store, key)).read({ offset: 0, length: size })).equals(bytesOf(lists.length, size)),
+          ).toBe(true);
         },
         60_000 + ROUNDS * 10_000,
       );
@@ -327,6 +345,9 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     });
   });
 }
+
+const numberOf = (key: string) => Number(/object-(\d+)\//.exec(key)![1]);
+const hexCrc = (content: Buffer) => crc32c(content).toString(16).padStart(8, '0');
 
 const turn = () => new Promise(resolve => setTimeout(resolve, 20));
 

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
-import { NoSpace, withRoom } from '../../storage/durable-files.ts';
+import { NoSpace, withRoom } from '../../storage/fsync.ts';
 
 it('says how much was free when a disk is full', async () => {
   const full = async () => {

@@ -2,12 +2,12 @@ import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cachedFile, cacheLimit } from '../../storage/cache.ts';
+import { bytesArtifact, getArtifact, getFile, putBytes, putFile } from '../../storage/artifacts.ts';
+import { cachedFile, cacheLimit, distrustCopy } from '../../storage/cache.ts';
 import { crc32c } from '../../storage/checksum.ts';
 import { createFileStore } from '../../storage/file.ts';
-import { getArtifact, getFile, getJson, putBytes, putFile, putJson } from '../../storage/files.ts';
 import { openStore } from '../../storage/open.ts';
-import { type ArtifactStore, ChecksumMismatch } from '../../storage/store.ts';
+import { type ArtifactStore, CorruptObject } from '../../storage/store.ts';
 import { bytesOf } from './bytes.ts';
 
 let folder: string;
@@ -17,6 +17,8 @@ beforeEach(async () => {
   store = createFileStore(join(folder, 'store'));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const hex = (crc: number) => crc.toString(16).padStart(8, '0');
 
 const write = async (name: string, bytes: Uint8Array) => {
   const path = join(folder, name);
@@ -34,10 +36,32 @@ describe('files', () => {
     expect((await readdir(folder)).sort()).toEqual(['in', 'out', 'store']);
   });
 
-  it('describes what an earlier attempt stored, and keeps it', async () => {
-    const first = await putFile(store, 'a', await write('one', bytesOf(1, 100)));
-    expect(await putFile(store, 'a', await write('two', bytesOf(2, 200)))).toEqual(first);
-    expect(await putBytes(store, 'a', bytesOf(2, 200))).toEqual(first);
+  it.each([100, 40_000_000])(
+    'finds %i bytes that an earlier attempt stored, and stores others beside them',
+    async size => {
+      const first = await putFile(store, 'a.mdb', await write('one', bytesOf(1, size)));
+      const second = await putFile(store, 'a.mdb', await write('two', bytesOf(2, size)));
+      expect(second).toEqual(bytesArtifact(`a.${hex(second.crc32c)}.mdb`, bytesOf(2, size)));
+      const puts = [1, 2].flatMap(n => [
+        putBytes(store, 'a.mdb', bytesOf(n, size)),
+        write(`again-${n}`, bytesOf(n, size)).then(path => putFile(store, 'a.mdb', path)),
+      ]);
+      expect(await Promise.all(puts)).toEqual([first, first, second, second]);
+      for (const [artifact, n] of [
+        [first, 1],
+        [second, 2],
+      ] as const) {
+        expect((await getArtifact(store, artifact)).equals(bytesOf(n, size))).toBe(true);
+      }
+    },
+  );
+
+  it('believes no corrupt object that lies where its own would', async () => {
+    await putBytes(store, 'a.csv', bytesOf(1, 100));
+    const second = await putBytes(store, 'a.csv', bytesOf(2, 100));
+    await store.put(second.key, bytesOf(3, 100), { overwrite: true });
+    expect(await putBytes(store, 'a.csv', bytesOf(2, 100))).toEqual(second);
+    expect((await getArtifact(store, second)).equals(bytesOf(2, 100))).toBe(true);
   });
 
   it('takes a range of an object as a file', async () => {
@@ -52,15 +76,22 @@ describe('files', () => {
   it('gives no file when the store holds other bytes', async () => {
     const artifact = await putBytes(store, 'a', bytesOf(1, 100));
     await store.put('a', bytesOf(2, 100), { overwrite: true });
-    await expect(getFile(store, artifact, join(folder, 'out'))).rejects.toThrow(ChecksumMismatch);
-    await expect(getArtifact(store, artifact)).rejects.toThrow(ChecksumMismatch);
+    await expect(getFile(store, artifact, join(folder, 'out'))).rejects.toThrow(CorruptObject);
+    await expect(getArtifact(store, artifact)).rejects.toThrow(CorruptObject);
     expect(await readdir(folder)).toEqual(['store']);
   });
 
-  it('reads the JSON that it stored', async () => {
-    await putJson(store, 'a.json', { b: [1] });
-    expect(await getJson(store, 'a.json')).toEqual({ b: [1] });
-    expect(await getJson(store, 'b.json')).toBeUndefined();
+  it('reads once more what a read has spoilt on its way', async () => {
+    const artifact = await putBytes(store, 'a', bytesOf(1, 100));
+    let reads = 0;
+    const flaky: ArtifactStore = {
+      ...store,
+      get: async (...args) => (++reads % 2 ? bytesOf(2, 100) : store.get(...args)),
+    };
+    expect((await getArtifact(flaky, artifact)).equals(bytesOf(1, 100))).toBe(true);
+    await getFile(flaky, artifact, join(folder, 'out'));
+    expect((await readFile(join(folder, 'out'))).equals(bytesOf(1, 100))).toBe(true);
+    expect(reads).toBe(4);
   });
 });
 
@@ -111,8 +142,21 @@ describe('cachedFile', () => {
   it('keeps nothing that the store does not vouch for', async () => {
     const artifact = await putBytes(store, 'a', bytesOf(1, 1000));
     await store.put('a', bytesOf(2, 1000), { overwrite: true });
-    await expect(cachedFile(store, cache, artifact)).rejects.toThrow(ChecksumMismatch);
+    await expect(cachedFile(store, cache, artifact)).rejects.toThrow(CorruptObject);
     expect(await readdir(cache)).toEqual([]);
+  });
+
+  it('fetches a copy again that is corrupt when a process first uses it, or that its reader has refused', async () => {
+    const artifact = await putBytes(store, 'a', bytesOf(1, 1000));
+    const name = async () => (await readdir(cache))[0]!;
+    const other = await mkdtemp(join(folder, 'cache-'));
+    const path = await cachedFile(store, other, artifact);
+    // As another process has left it.
+    await writeFile(join(cache, path.slice(other.length + 1)), bytesOf(2, 1000));
+    expect((await readFile(await cachedFile(store, cache, artifact))).equals(bytesOf(1, 1000))).toBe(true);
+    await writeFile(join(cache, await name()), bytesOf(2, 1000));
+    distrustCopy(join(cache, await name()));
+    expect((await readFile(await cachedFile(store, cache, artifact))).equals(bytesOf(1, 1000))).toBe(true);
   });
 
   it('fetches again what was cut short', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkKey, keySegment } from '../../storage/key-names.ts';
-import { canonicalJson, contentKey } from '../../storage/keys.ts';
+import { canonicalJson, contentKey } from '../../storage/content-key.ts';
+import { checkKey, keySegment } from '../../storage/key-syntax.ts';
 import type { Json } from '../../storage/manifest.ts';
 
 const json = fc.jsonValue() as fc.Arbitrary<Json>;

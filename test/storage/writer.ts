@@ -1,12 +1,13 @@
-/** A process that stores objects one after the other until it is killed: `writer.ts <put|upload> <store URL> <prefix>`. */
+/** A process that stores objects one after the other until it is killed: `writer.ts <put|putLarge> <store URL> <prefix>`. */
 import { crc32c } from '../../storage/checksum.ts';
+import { putLarge } from '../../storage/large.ts';
 import { openStore } from '../../storage/open.ts';
+import type { ByteRange } from '../../storage/store.ts';
 import { bytesOf } from './bytes.ts';
 
 const [what, url, prefix] = process.argv.slice(2) as [string, string, string];
 const store = await openStore(url);
-const PARTS = 4;
-const PART = 5 << 20;
+const CHUNK = 1 << 20;
 
 console.log('writing');
 for (let n = 0; ; n++) {
@@ -14,13 +15,10 @@ for (let n = 0; ; n++) {
   if (what === 'put') {
     await store.put(key, bytesOf(n, 1 << 20));
   } else {
-    const bytes = bytesOf(n, PARTS * PART);
-    const upload = await store.openUpload(key, { size: bytes.length, partSize: PART, sourceTag: `made-${n}` });
-    for (let part = 0; part < PARTS; part++) {
-      const piece = bytes.subarray(part * PART, (part + 1) * PART);
-      await upload.put(part, piece, crc32c(piece));
-    }
-    await upload.complete(crc32c(bytes));
-    await upload.close();
+    const bytes = bytesOf(n, 4 * CHUNK);
+    const read = async function* ({ offset, length }: ByteRange) {
+      yield bytes.subarray(offset, offset + length);
+    };
+    await putLarge(store, key, { size: bytes.length, crc32c: crc32c(bytes), read }, { chunkSize: CHUNK });
   }
 }

@@ -1,8 +1,8 @@
 /** The real Caffe for tests. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Caffe } from '../../activities/services.ts';
-import { findCaffe } from '../../bootstrap/caffe.ts';
+import { findCaffe } from '../../lib/tools/caffe.ts';
+import type { Caffe } from '../../lib/tools/caffe-command.ts';
 
 let found: Promise<Caffe> | undefined;
 

@@ -1,12 +1,12 @@
 /** Chromium for the tests of the report: found, or installed where this process may do that. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder } from '../../bootstrap/cache.ts';
-import { type FindOptions, MissingToolError, neverSilent } from '../../bootstrap/missing-tool.ts';
-import { type Program, verifyProgram } from '../../bootstrap/program.ts';
-import { runChild } from '../../system/child-process.ts';
-import { lockFile } from '../../system/file-lock.mjs';
-import { which } from '../../system/which.ts';
+import { runChild } from '../../lib/process/child-process.ts';
+import { lockFile } from '../../lib/process/file-lock.mjs';
+import { which } from '../../lib/process/which.ts';
+import { cacheFolder } from '../../lib/tools/cache.ts';
+import { type FindOptions, MissingToolError, neverSilent } from '../../lib/tools/missing-tool.ts';
+import { type Program, verifyProgram } from '../../lib/tools/program.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const VERSION = /(?:Chromium|Google Chrome) (\d[\d.]*)/;

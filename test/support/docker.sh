@@ -23,7 +23,7 @@ case $command in
     shift
     container=$state/$name
     mkdir "$container"
-    printf %s "$labels" > "$container/labels"
+    printf %s "$labels" > "$container/labels.new"
     # Beside it: what a command says at its very end is read when the container is gone.
     : > "$container.log"
     echo "$@" >> "$state/../ran"
@@ -31,6 +31,8 @@ case $command in
     setsid env -i $variables sh -c '
       container=$1 && cd "$2" && shift 2
       echo $$ > "$container/pid"
+      # It is listed from here on, when it can also be removed.
+      mv "$container/labels.new" "$container/labels"
       "$@" >> "$container.log" 2>&1
       echo $? > "$container.code"
       rm -r "$container"

@@ -27,20 +27,24 @@ export async function standInDocker(folder: string): Promise<StandInDocker> {
     caffe: `${docker} run --gpus all some/image ${join(await caffePrograms(join(folder, 'image')), 'caffe')}`,
     ran: async () => (await readFile(join(folder, 'ran'), 'utf8')).trim().split('\n'),
     containers: async () => {
-      const labels = await Promise.all((await names()).map(name => readFile(join(state, name, 'labels'), 'utf8')));
-      return labels.map(text =>
-        Object.fromEntries(
-          text
-            .trim()
-            .split('\n')
-            .map(line => line.split('=', 2)),
-        ),
-      );
+      // One that is being made or removed has no labels.
+      const read = async (name: string) => readFile(join(state, name, 'labels'), 'utf8').catch(() => undefined);
+      const labels = await Promise.all((await names()).map(read));
+      return labels
+        .filter(text => text !== undefined)
+        .map(text =>
+          Object.fromEntries(
+            text
+              .trim()
+              .split('\n')
+              .map(line => line.split('=', 2)),
+          ),
+        );
     },
     freeze: async () => {
       for (const name of await names()) {
-        const group = Number(await readFile(join(state, name, 'pid'), 'utf8'));
-        process.kill(-group, 'SIGSTOP');
+        const group = await readFile(join(state, name, 'pid'), 'utf8').catch(() => undefined);
+        if (group) process.kill(-Number(group), 'SIGSTOP');
       }
     },
   };

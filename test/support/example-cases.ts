@@ -27,10 +27,13 @@ export const EXAMPLE_CASES: Readonly<Record<string, ExampleCase>> = {
   },
   doctor: { says: /✓ Temporal CLI .*Server[\s\S]*✓ Caffe .*caffe version[\s\S]*free for .*\/run$/m, after: [] },
   ui: { says: /Web UI {2}http:\/\/127\.0\.0\.1:\d+ {3}until Ctrl-C/, stays: true },
-  watch: { says: /^ {2}qwk -?\d[\s\S]*The report lies at runs\/.*\/report\/ in the store/m, asksServer: true },
+  watch: { says: /^ {2}qwk [-−]?\d[\s\S]*The report lies at runs\/.*\/report\/ in the store/m, asksServer: true },
   worker: { says: new RegExp(`^${READY_LINE}$`, 'm'), asksServer: true, stays: true },
   report: { says: /\/report$/, writes: ['report/report.html', 'report/metrics.json', 'report/curves.csv'] },
-  compare: { says: /QWK +-?\d[\s\S]* less \.\/run, on \d+ test eyes of \d+ patients that both have/, after: ['fork'] },
+  compare: {
+    says: /QWK +[-−]?\d[\s\S]* less \.\/run, on \d+ test eyes of \d+ patients that both have/,
+    after: ['fork'],
+  },
   score: { says: /\d+ pictures scored\.[\s\S]*\/run\/test\/submission\.csv/, writes: ['run/test/submission.csv'] },
   predict: { says: /10_left\.jpeg .*\n.*10_right\.jpeg [\s\S]*Not a medical device/ },
   explain: {

@@ -1,8 +1,8 @@
 /** The examples that the help texts of the command give, and how they are typed. */
 import type { Command } from 'commander';
 import pLimit from 'p-limit';
-import { createProgram } from '../../cli/program.ts';
-import { runChild, startChild } from '../../system/child-process.ts';
+import { createProgram } from '../../cli/commands/program.ts';
+import { runChild, startChild } from '../../lib/process/child-process.ts';
 import { eventually } from './command.ts';
 
 export interface HelpExample {

@@ -1,9 +1,9 @@
 /** Kaggle's own client, in a Python environment of its own in the tool cache, kept to loopback. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { FindOptions } from '../../bootstrap/missing-tool.ts';
-import { pythonWith } from '../../bootstrap/python-environment.ts';
-import { type ChildExit, runChild } from '../../system/child-process.ts';
+import { type ChildExit, runChild } from '../../lib/process/child-process.ts';
+import type { FindOptions } from '../../lib/tools/missing-tool.ts';
+import { pythonWith } from './python-environment.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('kaggle-cli.requirements.txt', import.meta.url));
 const RUNNER = fileURLToPath(new URL('kaggle_cli.py', import.meta.url));

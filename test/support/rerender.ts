@@ -5,24 +5,23 @@
  *
  * OUT is an out folder of `npm start`; the report is written in its store, and copied to FOLDER (default: OUT/report).
  */
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createRegressionActivities } from '../../activities/regression/index.ts';
-import type { Metrics } from '../../activities/regression/metrics.ts';
-import type { ReportArgs } from '../../activities/regression/types.ts';
+import { createReportActivities } from '../../activities/report/index.ts';
+import type { Metrics, ReportArgs } from '../../activities/report/types.ts';
 import { readRecord } from '../../activities/run/records.ts';
-import { copyReport } from '../../cli/copy-report.ts';
-import { mergeInputs } from '../../config/merge.ts';
+import { openStoreOf } from '../../cli/local/resolve-store.ts';
+import { readOutState } from '../../cli/local/run-dir.ts';
+import { copyReport } from '../../cli/results/copy-report.ts';
+import { mergeInputs, parseSetting } from '../../config/merge.ts';
 import { resolveInput } from '../../config/resolve.ts';
-import { parseSetting } from '../../config/set.ts';
-import { openStore } from '../../storage/open.ts';
 import { testServices } from './services.ts';
 
 const [out = 'run', folder = join(out, 'report'), ...settings] = process.argv.slice(2);
-const state = JSON.parse(await readFile(join(out, 'state.json'), 'utf8')) as { run: string; store?: string };
+const state = await readOutState(out);
+if (!state) throw new Error(`Expected ${out} to be the out folder of a run, got none`);
 const { run } = state;
-const services = await testServices({ store: await openStore(state.store ?? `file:${resolve(out, 'store')}`) });
+const services = await testServices({ store: await openStoreOf(state) });
 try {
   const { store } = services;
   const record = await readRecord(store, run);
@@ -35,8 +34,8 @@ try {
     ...{ run, work, images, input: resolveInput(given) },
     ...{ prefix: key('regress'), label: key('label'), trainings: trainings.sort().map(key) },
   };
-  await new MockActivityEnvironment().run(createRegressionActivities(services).writeReport, args);
-  await copyReport(store, `runs/${run}/report/`, folder);
+  await new MockActivityEnvironment().run(createReportActivities(services).writeReport, args);
+  await copyReport(store, run, folder);
 } finally {
   await services.close();
 }

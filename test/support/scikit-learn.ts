@@ -1,7 +1,7 @@
 /** scikit-learn at its pinned version, in a Python environment of its own in the tool cache. */
 import { fileURLToPath } from 'node:url';
-import { pythonWith } from '../../bootstrap/python-environment.ts';
-import { runChild } from '../../system/child-process.ts';
+import { runChild } from '../../lib/process/child-process.ts';
+import { pythonWith } from './python-environment.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/scikit-learn/${name}`, import.meta.url));
 

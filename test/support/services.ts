@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import type { ActivityServices } from '../../activities/services.ts';
+import type { ActivityServices } from '../../activities/dependencies.ts';
 import { createFileStore } from '../../storage/file.ts';
 
 export interface TestServices extends ActivityServices {
@@ -22,7 +22,7 @@ export async function testServices(over: Partial<ActivityServices> = {}): Promis
     log: pino({ level: 'silent' }),
     scratch,
     cache,
-    env: {},
+    env: { RETINOPATHY_FILES: folder },
     caffe: async () => {
       throw new Error('Expected no Caffe to be needed here');
     },

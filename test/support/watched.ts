@@ -1,12 +1,12 @@
 /** An installation as a team has it: a Temporal server, a store in S3, three workers that can be watched. */
 import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
-import { choosePort } from '../../cli/ports.ts';
-import { type Child, startChild } from '../../system/child-process.ts';
+import { choosePort } from '../../cli/local/ports.ts';
+import { type Child, startChild } from '../../lib/process/child-process.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
 import { READY_LINE, ROLES, type Role } from '../../workers/roles.ts';
 import { eventually } from './command.ts';
-import { type S3Server, startS3 } from './s3.ts';
+import { type S3Server, startS3 } from './s3/s3.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

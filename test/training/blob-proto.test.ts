@@ -1,28 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { averageBlobs, type Blob, decodeBlob, encodeBlob } from '../../activities/training/blob-proto.ts';
-import { classWeights, decayed, infogainMatrix } from '../../activities/training/class-weights.ts';
-
-const blob = (...data: number[]): Blob => ({ num: 1, channels: 1, height: 1, width: data.length, data });
+import { decodeBlob, encodeBlob } from '../../activities/caffe/blob-proto.ts';
+import { classWeights, decayed } from '../../activities/training/inputs.ts';
+import { infogainMatrix } from '../../activities/training/workspace.ts';
 
 test('a matrix of weights as Caffe reads it', () => {
   const bytes = encodeBlob(infogainMatrix([0.5, 2]));
   expect(Buffer.from(bytes).toString('hex')).toBe(`0801100118022002${'2a10'}0000003f000000000000000000000040`);
   expect(decodeBlob(bytes)).toEqual({ num: 1, channels: 1, height: 2, width: 2, data: [0.5, 0, 0, 2] });
-});
-
-describe('the mean of means', () => {
-  test('weighs each by its records', () => {
-    const mean = averageBlobs([
-      { blob: blob(10, 0), weight: 3 },
-      { blob: blob(20, 4), weight: 1 },
-    ]);
-    expect(mean.data).toEqual([12.5, 1]);
-  });
-
-  test('refuses pictures of several sizes', () => {
-    const parts = [blob(1), blob(1, 2)].map(one => ({ blob: one, weight: 1 }));
-    expect(() => averageBlobs(parts)).toThrow('Expected mean pictures of one shape, got 1×1×1×1 and 1×1×1×2');
-  });
 });
 
 describe('weights of classes', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type LogEvent, parseLogLine, TrainingLog } from '../../activities/training/caffe-log.ts';
+import { type LogEvent, parseLogLine, TrainingLog } from '../../activities/caffe/caffe-log.ts';
 
 function events(name: string): LogEvent[] {
   const text = readFileSync(new URL(`./fixtures/${name}.log`, import.meta.url), 'utf8');

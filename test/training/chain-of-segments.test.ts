@@ -5,14 +5,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Caffe } from '../../activities/services.ts';
-import type { CurvePoint } from '../../activities/training/caffe-log.ts';
-import { epochOrder } from '../../activities/training/chain.ts';
+import type { CurvePoint } from '../../activities/caffe/caffe-log.ts';
 import { createTrainingActivities } from '../../activities/training/index.ts';
-import { readSegment } from '../../activities/training/segment-record.ts';
+import { epochOrder } from '../../activities/training/segment-keys.ts';
+import { readSegment } from '../../activities/training/segment-manifest.ts';
 import type { SegmentResult, TrainingArgs } from '../../activities/training/types.ts';
+import type { Caffe } from '../../lib/tools/caffe-command.ts';
+import { getArtifact, putBytes } from '../../storage/artifacts.ts';
+import { getJson, putJson } from '../../storage/documents.ts';
 import { createFileStore } from '../../storage/file.ts';
-import { getArtifact, getJson, putBytes } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
@@ -44,6 +45,17 @@ async function otherStore(name: string): Promise<TestServices> {
   await promisify(execFile)('cp', ['-r', join(services.folder, 'store'), store]);
   await promisify(execFile)('rm', ['-rf', join(store, 'stages', 'segment')]);
   return { ...services, store: await createFileStore(store) };
+}
+
+/** An attempt that fails. @returns its error, and the details that Temporal hands on to the next one */
+async function lostAttempt<Args>(activity: (args: Args) => Promise<unknown>, args: Args) {
+  const environment = new MockActivityEnvironment();
+  let heartbeatDetails: unknown;
+  environment.on('heartbeat', details => {
+    heartbeatDetails = details;
+  });
+  const outcome = await runActivity(activity, args, environment).catch(error => error);
+  return { outcome, heartbeatDetails };
 }
 
 async function trainAll(using: TestServices, over: Partial<TrainingArgs> = {}, count = 4): Promise<SegmentResult[]> {
@@ -105,7 +117,7 @@ describe('a chain of four segments', () => {
     for (const { loss, reused, lost } of results) {
       expect(loss).toBeGreaterThan(0);
       expect(reused).toBe(false);
-      expect(lost).toEqual({ attempts: 0, iterations: 0, seconds: 0, reasons: {} });
+      expect(lost).toEqual({ attempts: 0, iterations: 0, seconds: 0 });
     }
   });
 
@@ -130,9 +142,10 @@ describe('a chain of four segments', () => {
     const second = { ...args, segment: 1, previous: again[0]!.key };
     const caffe = killedOnce(await testCaffe(), 'Iteration 12');
     const spot = createTrainingActivities({ ...other, caffe: async () => caffe });
-    await expect(runActivity(spot.trainSegment, second)).rejects.toMatchObject({ code: 'SIGKILL' });
+    const { outcome, heartbeatDetails } = await lostAttempt(spot.trainSegment, second);
+    expect(outcome).toMatchObject({ code: 'SIGKILL' });
 
-    const retry = new MockActivityEnvironment({ attempt: 2 });
+    const retry = new MockActivityEnvironment({ attempt: 2, heartbeatDetails });
     again.push(await runActivity(trainSegment, second, retry));
     for (let segment = 2; segment < 4; segment++)
       again.push(await runActivity(trainSegment, { ...args, segment, previous: again.at(-1)!.key }));
@@ -141,7 +154,7 @@ describe('a chain of four segments', () => {
     for (const [i, result] of again.entries())
       expect(await weightsOf(other, result)).toBe(await weightsOf(services, results[i]!));
     expect(again.map(({ lost }) => lost.attempts)).toEqual([0, 1, 0, 0]);
-    expect(again[1]!.lost).toMatchObject({ attempts: 1, iterations: 4, reasons: { killed: 1 } });
+    expect(again[1]!.lost).toMatchObject({ attempts: 1, iterations: 4 });
     expect(again[1]!.lost.seconds).toBeGreaterThan(0);
   });
 
@@ -160,11 +173,11 @@ describe('a chain of four segments', () => {
       const previous = again.at(-1)?.key ?? null;
       const spot = killedOnce(caffe, `Iteration ${iteration - 4}`);
       const { trainSegment } = createTrainingActivities({ ...using, caffe: async () => spot });
-      await expect(runActivity(trainSegment, { ...args, segment, previous })).rejects.toMatchObject({
-        code: 'SIGKILL',
-      });
-      again.push(await runActivity(trainSegment, { ...args, segment, previous }));
-      expect(again.at(-1)).toMatchObject({ key, lost: { attempts: 1, iterations: 4, reasons: { killed: 1 } } });
+      const { outcome, heartbeatDetails } = await lostAttempt(trainSegment, { ...args, segment, previous });
+      expect(outcome).toMatchObject({ code: 'SIGKILL' });
+      const retry = new MockActivityEnvironment({ attempt: 2, heartbeatDetails });
+      again.push(await runActivity(trainSegment, { ...args, segment, previous }, retry));
+      expect(again.at(-1)).toMatchObject({ key, lost: { attempts: 1, iterations: 4 } });
     }
     for (const [i, result] of again.entries())
       expect(await weightsOf(using, result)).toBe(await weightsOf(services, results[i]!));
@@ -174,7 +187,7 @@ describe('a chain of four segments', () => {
     const { planTraining } = createTrainingActivities(services);
     const plan = await runActivity(planTraining, args);
     expect(plan).toMatchObject({ epochs: 2, segmentsPerEpoch: 2, iterations: results[3]!.iteration });
-    expect(plan.done).toEqual(results.map(result => ({ ...result, reused: true })));
+    expect(plan.done).toBe(results.length);
 
     const gap = await otherStore('gap');
     await promisify(execFile)('cp', [
@@ -184,7 +197,7 @@ describe('a chain of four segments', () => {
     ]);
     await gap.store.remove(`stages/segment/${results[1]!.key}/manifest.json`);
     const after = await runActivity(createTrainingActivities(gap).planTraining, args);
-    expect(after.done.map(({ segment }) => segment)).toEqual([0]);
+    expect(after.done).toBe(1);
     expect(after.origin).toBe(plan.origin);
   });
 
@@ -202,7 +215,7 @@ describe('a chain of four segments', () => {
   test('has other keys for other settings', async () => {
     const { planTraining } = createTrainingActivities(services);
     const plan = await runActivity(planTraining, { ...args, heads: [2] });
-    expect(plan.done).toEqual([]);
+    expect(plan.done).toBe(0);
   });
 
   test('judges the validation fold, remembers it, and scores the records of both folds in order', async () => {
@@ -230,16 +243,26 @@ describe('a chain of four segments', () => {
       ),
     );
 
-    const curves = await runActivity(collectCurves, {
-      ...{ ...args, prefix, segments: results.map(({ key }) => key), evaluations: [evaluated] },
+    const segments = results.map(({ key }) => key);
+    const collected = await runActivity(collectCurves, {
+      ...{ ...args, prefix, segments: segments.length, rates: [], evaluations: [evaluated], best: last, drop: [] },
     });
-    const table = (await getArtifact(services.store, curves)).toString();
+    const listed = await getArtifact(services.store, collected['segments.json']);
+    expect(JSON.parse(listed.toString())).toEqual({ segments, best: last });
+    const table = (await getArtifact(services.store, collected['curves.csv'])).toString();
     const { iteration } = results[3]!;
     expect(table).toContain(`<0..1>/<2..4>,2,${iteration},validation auc,${evaluated.auc[0]},1,${evaluated.at}\n`);
     const trained = evaluated.training!.auc[0];
     expect(table).toContain(`<0..1>/<2..4>,2,${iteration},training auc,${trained},1,${evaluated.at}\n`);
     expect(table).toMatch(/^<0\.\.1>\/<2\.\.4>,1,0,loss,0\.\d+,1,\d{4}-\d\d-\d\dT[\d:.]+Z$/m);
     expect(table).toMatch(/,rate,0\.01,1,/);
+  });
+
+  test('knows each of its segments by its key', async () => {
+    const { locateSegment } = createTrainingActivities(services);
+    const [first, second] = results.map(({ key }) => key);
+    const located = await runActivity(locateSegment, { ...args, key: second!, segments: results.length, rates: [] });
+    expect(located).toEqual({ segment: 1, previous: first, lost: results[1]!.lost });
   });
 
   test('leaves nothing in the scratch folder', async () => expect(await readdir(services.scratch)).toEqual([]));
@@ -291,7 +314,7 @@ test('a pair that Caffe refuses though its checksums are right is named, and not
   const name = Buffer.from('snapshot/net_iter_8.caffemodel');
   const state = Buffer.concat([Buffer.from([0x08, 8, 0x12, name.length]), name, Buffer.from([0x20, 0])]);
   manifest.outputs.solverstate = await putBytes(spoilt.store, 'stages/segment/stateless', state);
-  await spoilt.store.put(manifestKey, Buffer.from(JSON.stringify(manifest)), { overwrite: true });
+  await putJson(spoilt.store, manifestKey, manifest, { overwrite: true });
   const { trainSegment } = createTrainingActivities(spoilt);
   await expect(runActivity(trainSegment, { ...args, segment: 1, previous: first!.key })).rejects.toMatchObject({
     type: 'SpoiltPair',

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { printPrototxt } from '../../activities/caffe/prototxt.ts';
+import { segmentSolver } from '../../activities/caffe/solver.ts';
 import {
   type ChainSettings,
   epochOrder,
   iterationsPerEpoch,
   segmentAt,
   segmentKey,
-} from '../../activities/training/chain.ts';
-import { printPrototxt } from '../../activities/training/prototxt.ts';
-import { segmentSolver } from '../../activities/training/solver.ts';
+} from '../../activities/training/segment-keys.ts';
 import type { RatePolicy } from '../../config/input.ts';
 
 const chains = fc

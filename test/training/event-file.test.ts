@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { encodeEvents } from '../../activities/training/event-file.ts';
+import { encodeEvents } from '../../activities/training/tensorboard.ts';
 import { readWithTensorBoard } from '../support/tensorboard.ts';
 
 const POINTS = [

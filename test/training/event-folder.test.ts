@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTrainingActivities } from '../../activities/training/index.ts';
-import { readSegment } from '../../activities/training/segment-record.ts';
+import { readSegment } from '../../activities/training/segment-manifest.ts';
 import type { EvaluatedSnapshot, SegmentResult, TrainingArgs } from '../../activities/training/types.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { testNet } from '../../activities/training/judging-net.ts';
-import { type NetOptions, probeNet, trainNet } from '../../activities/training/network.ts';
-import { NetworkError, readTemplate } from '../../activities/training/network-anatomy.ts';
-import { type Message, printPrototxt } from '../../activities/training/prototxt.ts';
+import { testNet } from '../../activities/caffe/inference-net.ts';
+import { type NetOptions, probeNet, trainNet } from '../../activities/caffe/network.ts';
+import { NetworkError, readTemplate } from '../../activities/caffe/network-template.ts';
+import { type Message, printPrototxt } from '../../activities/caffe/prototxt.ts';
 
 function template(name: string): Message {
   return readTemplate(readFileSync(new URL(`../../config/networks/${name}.prototxt`, import.meta.url), 'utf8'));
@@ -96,5 +96,65 @@ describe("a user's own network", () => {
   ])('%s is refused', (_, layers, message) => {
     expect(() => trainNet(made(layers), one)).toThrow(NetworkError);
     expect(() => trainNet(made(layers), one)).toThrow(message);
+  });
+});
+
+describe('a network that would reach for files, or run what is no layer', () => {
+  const small = readFileSync(new URL('../../config/networks/small.prototxt', import.meta.url), 'utf8');
+  const layer = (text: string) => `${small}\nlayer { name: "own" bottom: "pool" top: "own" ${text} }`;
+
+  test.each([
+    ['HDF5Output', 'hdf5_output_param { file_name: "/tmp/written" }'],
+    ['HDF5Data', 'hdf5_data_param { source: "/etc/passwd" batch_size: 1 }'],
+    ['Python', 'python_param { module: "os" layer: "system" param_str: "id" }'],
+    ['ImageData', 'image_data_param { source: "/etc/passwd" }'],
+    ['WindowData', 'window_data_param { source: "/etc/passwd" root_folder: "/" }'],
+    ['MemoryData', 'memory_data_param { batch_size: 1 }'],
+    ['DummyData', 'dummy_data_param { shape { dim: 1 } }'],
+    ['Input', 'input_param { shape { dim: 1 } }'],
+  ])('%s is refused with what may be used', (type, parameters) => {
+    const message = `Expected layers that compute, got \`own\` of type ${type}: only these are run: Data, `;
+    expect(() => readTemplate(layer(`type: "${type}" ${parameters}`))).toThrow(message);
+    // Whatever phase it is in.
+    expect(() => readTemplate(layer(`type: "${type}" include { phase: TEST } ${parameters}`))).toThrow(message);
+  });
+
+  test.each([
+    ['the matrix of a loss', 'type: "InfogainLoss" infogain_loss_param { source: "/etc/passwd" }', 'source'],
+    ['a mean of its own', 'type: "ReLU" transform_param { mean_file: "/etc/passwd" }', 'mean_file'],
+    ['a parameter of another layer', 'type: "ReLU" hdf5_output_param { file_name: "/tmp/x" }', 'file_name'],
+    [
+      'deep within',
+      'type: "Scale" scale_param { filler { type: "x" a { b { snapshot_prefix: "/tmp/x" } } } }',
+      'snapshot_prefix',
+    ],
+  ])('so is %s', (_, text, field) => {
+    expect(() => readTemplate(layer(text))).toThrow(`named by the network, got \`${field}\` in layer \`own\``);
+  });
+
+  test('so are two kinds of one layer, and a second source of data in either phase', () => {
+    expect(() => readTemplate(layer('type: "ReLU" type: "HDF5Output"'))).toThrow(/Expected layers that compute/);
+    for (const phase of ['TRAIN', 'TEST']) {
+      const second = `type: "Data" top: "more" include { phase: ${phase} } data_param { source: "/var/lib/other" }`;
+      expect(() => readTemplate(layer(second))).toThrow(`one layer of type Data in the ${phase} phase, got 2`);
+    }
+  });
+
+  test('and signs that only Caffe knows are no values', () => {
+    for (const text of ['a: < b: "x" >', 'a: 1\nb: >', 'a: $HOME']) {
+      expect(() => readTemplate(text)).toThrow(/Expected a value, got/);
+    }
+  });
+
+  test('what is in a file that is no network stays there', () => {
+    const environ = 'KAGGLE_API_TOKEN=KGAT_3f9c2a77e1d84b06\0HOME=/root';
+    for (const text of [environ, `password ${environ}`, 'root:$6$abc:19000:0:99999:7:::', `a: ${'s'.repeat(500)}!`])
+      expect(() => readTemplate(text)).toThrow(/^Expected a Caffe network in text form; .*, got other text in line 1$/);
+  });
+
+  test('the database and the mean of a template are put aside, as they were', () => {
+    const own = small.replace('scale: 0.0078125 }', 'scale: 0.0078125 mean_file: "/etc/passwd" }');
+    const net = printPrototxt(trainNet(readTemplate(own.replace('source: "database"', 'source: "/etc/passwd"')), one));
+    expect(net).toBe(printPrototxt(trainNet(readTemplate(small), one)));
   });
 });

@@ -7,7 +7,7 @@ import {
   printPrototxt,
   type Value,
   word,
-} from '../../activities/training/prototxt.ts';
+} from '../../activities/caffe/prototxt.ts';
 
 const scalar: fc.Arbitrary<Value> = fc.oneof(
   fc.string({ unit: 'grapheme-ascii' }),

@@ -2,12 +2,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { parseLogLine } from '../../activities/training/caffe-log.ts';
-import { FILES } from '../../activities/training/network.ts';
-import { printPrototxt } from '../../activities/training/prototxt.ts';
-import { rateAt, segmentSolver } from '../../activities/training/solver.ts';
+import { parseLogLine } from '../../activities/caffe/caffe-log.ts';
+import { FILES } from '../../activities/caffe/network.ts';
+import { printPrototxt } from '../../activities/caffe/prototxt.ts';
+import { rateAt, segmentSolver } from '../../activities/caffe/solver.ts';
 import type { RatePolicy } from '../../config/input.ts';
-import { runChild } from '../../system/child-process.ts';
+import { runChild } from '../../lib/process/child-process.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { testServices } from '../support/services.ts';
 

@@ -2,10 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Caffe } from '../../activities/services.ts';
-import { epochOrder } from '../../activities/training/chain.ts';
 import { createTrainingActivities } from '../../activities/training/index.ts';
+import { epochOrder } from '../../activities/training/segment-keys.ts';
 import type { TrainingArgs } from '../../activities/training/types.ts';
+import type { Caffe } from '../../lib/tools/caffe-command.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 import { LABEL, labelStage, prepareStage, runActivity, tinyInput } from './prepared.ts';

@@ -1,6 +1,6 @@
 /** Which snapshot pairs stay in the store. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { dropPairs, hold } from '../../activities/training/retention.ts';
+import { pruneSnapshots } from '../../activities/training/segment-manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { labelStage, prepareStage, tinyInput } from './prepared.ts';
 import { pairsOf, segmentsOf, type TrainingWorld, trainingWorld } from './world.ts';
@@ -55,23 +55,14 @@ describe('a training of three epochs', () => {
         if (/\.(caffemodel|solverstate)$/.test(key)) await other.remove(key);
     }
     const result = await world.train('one', input(1));
-    expect(result.splits[0]).toMatchObject({ bestEpoch: 1, lost: { reasons: { removed: 2 } } });
+    expect(result.splits[0]).toMatchObject({ bestEpoch: 1, lost: { attempts: 2 } });
     expect(await pairsOf(other)).toEqual(expect.arrayContaining([segments[0]!, segments[1]!]));
   });
 });
 
-test('pairs that another run holds stay, and go when it holds them no longer', async () => {
-  const pairs = ['000000000000000a', '000000000000000b'];
-  for (const key of pairs) await store.put(`stages/segment/${key}/attempt/net_iter_8.caffemodel`, Buffer.from('m'));
-  const there = async () => {
-    const found: string[] = [];
-    for await (const { key } of store.list('stages/segment/0000000')) found.push(key.split('/')[2]!);
-    return found;
-  };
-  await hold(store, { run: 'other run', name: 'train' }, [pairs[0]!]);
-  await dropPairs(store, pairs);
-  expect(await there()).toEqual([pairs[0]]);
-  await hold(store, { run: 'other run', name: 'train' }, []);
-  await dropPairs(store, pairs);
-  expect(await there()).toEqual([]);
+test('a run removes only the snapshots that it has trained itself', async () => {
+  const segments = await segmentsOf(store);
+  const pairs = await pairsOf(store);
+  await pruneSnapshots(store, 'four', segments);
+  expect(await pairsOf(store)).toEqual(pairs.filter(key => !segments.slice(6).includes(key)));
 });

@@ -3,12 +3,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decodeBlob } from '../../activities/training/blob-proto.ts';
+import { decodeBlob } from '../../activities/caffe/blob-proto.ts';
+import { FILES } from '../../activities/caffe/network.ts';
 import { createTrainingActivities } from '../../activities/training/index.ts';
-import { FILES } from '../../activities/training/network.ts';
-import { readSegment } from '../../activities/training/segment-record.ts';
+import { readSegment } from '../../activities/training/segment-manifest.ts';
 import type { SegmentResult, TrainingArgs } from '../../activities/training/types.ts';
-import { getArtifact } from '../../storage/files.ts';
+import { getArtifact } from '../../storage/artifacts.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 import { LABEL, labelStage, prepareStage, runActivity, tinyInput } from './prepared.ts';
@@ -89,6 +89,28 @@ describe('weights to start from', () => {
       'BadInput',
       /Expected `training.weights` to be a caffemodel, got a damaged one/,
     ],
+    [
+      'HDF5',
+      async folder => {
+        const file = join(folder, 'own.caffemodel.h5');
+        await writeFile(file, Buffer.concat([Buffer.alloc(2048), Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')]));
+        return file;
+      },
+      'BadInput',
+      /^Expected `training.weights` to be a caffemodel in binary form, got HDF5$/,
+    ],
+    [
+      'endless',
+      async () => '/dev/zero',
+      'BadInput',
+      /^Expected `training.weights` below a folder that RETINOPATHY_FILES/,
+    ],
+    [
+      'two in one',
+      async folder => `${join(folder, 'a')},/etc/passwd`,
+      'BadInput',
+      /^Expected weights in .*\/a,\/etc\/passwd, got ENO/,
+    ],
   ])('%s ones are refused before any training', async (_, make, type, message) => {
     const { planTraining } = createTrainingActivities(services);
     const weights = `file:${await make(services.folder)}`;
@@ -113,6 +135,34 @@ test('a network that is written for one size of batch is refused by Caffe itself
     message: expect.stringMatching(
       /^Expected Caffe to accept the network, got `Check failed: .*\(4 vs\. 2\).*`: correct it/,
     ),
+  });
+});
+
+test.each([
+  [
+    '/proc/self/environ',
+    /^Expected `training.network` below a folder that RETINOPATHY_FILES of the worker's environment/,
+  ],
+  ['../../package', /^Expected a network, got `..\/..\/package`$/],
+])('the network %s is refused, and nothing of it said', async (path, message) => {
+  process.env.RETINOPATHY_CANARY = 'canary-in-the-environment';
+  const { planTraining } = createTrainingActivities(services);
+  const network = path.startsWith('/') ? `file:${path}` : path;
+  const refused = runActivity(planTraining, { ...args, training: { ...training, network: network as 'small' } });
+  const failure = await refused.catch(error => error);
+  delete process.env.RETINOPATHY_CANARY;
+  expect(failure).toMatchObject({ type: 'BadNetwork', nonRetryable: true, message: expect.stringMatching(message) });
+  expect(`${failure.message} ${failure.stack} ${failure.cause}`).not.toContain('canary');
+});
+
+test('a network with zeros in it is no text, and nothing of it is said', async () => {
+  const file = join(services.folder, 'environ');
+  await writeFile(file, 'KAGGLE_API_TOKEN=canary\0HOME=/root\0');
+  const { planTraining } = createTrainingActivities(services);
+  const network = `file:${file}` as const;
+  await expect(runActivity(planTraining, { ...args, training: { ...training, network } })).rejects.toMatchObject({
+    ...{ type: 'BadNetwork', nonRetryable: true },
+    message: 'Expected a Caffe network in text form, got binary data',
   });
 });
 

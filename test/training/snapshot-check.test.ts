@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { faultOfPair } from '../../activities/training/snapshot-check.ts';
+import { faultOfPair } from '../../activities/training/snapshot.ts';
 
 /** As Caffe writes them: a net of a name and a layer; iteration 300, the model's path, some history, the step of the rate. */
 const MODEL = Buffer.from(

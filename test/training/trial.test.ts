@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Caffe } from '../../activities/services.ts';
-import { lacksCuda, tryOut } from '../../activities/training/trial.ts';
+import { lacksCuda, tryOut } from '../../activities/caffe/smoke-test.ts';
+import type { Caffe } from '../../lib/tools/caffe-command.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 
@@ -66,7 +66,7 @@ describe('a card', () => {
     const failure = await tryStandIn(line).catch(error => error);
     const where = 'graphics card 1 (Tesla K80, compute capability 3.7, 11441 MiB)';
     expect(failure.message).toContain(`Expected Caffe to train an iteration on ${where}, got ${what}`);
-    expect(failure.message).toContain(line.slice(2));
+    expect(failure.message).toContain(line.slice(2).replaceAll(/\s+/g, ' '));
     expect(failure.message).not.toContain('\n');
   });
 

@@ -9,16 +9,18 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { withHeartbeats } from '../../activities/heartbeat.ts';
 import { createRunActivities } from '../../activities/run/index.ts';
+import type { RunActivities } from '../../activities/run/types.ts';
 import { createTrainingActivities } from '../../activities/training/index.ts';
-import { readSegment } from '../../activities/training/segment-record.ts';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
+import { readSegment } from '../../activities/training/segment-manifest.ts';
 import type { PipelineInput } from '../../config/input.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
+import { getArtifact } from '../../storage/artifacts.ts';
+import { getJson } from '../../storage/documents.ts';
 import { createFileStore } from '../../storage/file.ts';
-import { getArtifact, getJson } from '../../storage/files.ts';
 import type { Manifest } from '../../storage/manifest.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
-import { FailurePolicy } from '../../workers/failure-policy.ts';
-import { GPU_TASK_QUEUE, TASK_QUEUE, trainingName } from '../../workflows/names.ts';
+import { failurePolicy } from '../../workers/retry-limit-interceptor.ts';
+import { GPU_TASK_QUEUE, TASK_QUEUE, trainingName } from '../../workflows/ids.ts';
 import type { TrainResult } from '../../workflows/training.ts';
 import { testCaffe } from '../support/caffe.ts';
 import { type TestServices, testServices } from '../support/services.ts';
@@ -30,7 +32,7 @@ export interface TrainingWorld {
   /** Makes a copy of a store, or of the one that is in use, and uses it from now on. */
   useCopy(name: string, from?: ArtifactStore): Promise<ArtifactStore>;
   /** Runs `trainNetwork` to its end; without more for the split 1, on its own. */
-  train(run: string, input: PipelineInput, more?: { heads?: number[]; turns?: string }): Promise<TrainResult>;
+  train(run: string, input: PipelineInput, more?: { heads?: number[] }): Promise<TrainResult>;
   close(): Promise<void>;
 }
 
@@ -48,12 +50,12 @@ export async function trainingWorld({ slots = 2, caffe = testCaffe } = {}): Prom
     logger: new DefaultLogger('ERROR'),
   });
   const { nativeConnection: connection } = environment;
-  const interceptors = { activity: [(context: Context) => ({ inbound: new FailurePolicy(context) })] };
+  const interceptors = { activity: [(context: Context) => ({ inbound: failurePolicy(context) })] };
   const own = { ...services, store };
   const workers = await Promise.all([
     Worker.create({
       ...{ connection, taskQueue: TASK_QUEUE, workflowBundle, interceptors },
-      activities: withHeartbeats(createRunActivities(own)),
+      activities: withHeartbeats<RunActivities>(createRunActivities(own)),
     }),
     Worker.create({
       ...{ connection, taskQueue: GPU_TASK_QUEUE, interceptors, maxConcurrentActivityTaskExecutions: slots },
@@ -70,11 +72,11 @@ export async function trainingWorld({ slots = 2, caffe = testCaffe } = {}): Prom
       current = createFileStore(folder);
       return current;
     },
-    train: (run, input, { heads = [1], turns } = {}) =>
+    train: (run, input, { heads = [1] } = {}) =>
       environment.client.workflow.execute('trainNetwork', {
         workflowId: `${run}/${trainingName(heads)}`,
         taskQueue: TASK_QUEUE,
-        args: [{ run, input, heads, upstream: { label: LABEL.split('/').at(-1)! }, ...(turns && { turns }) }],
+        args: [{ run, input, heads, upstream: { label: LABEL.split('/').at(-1)! } }],
       }),
     async close() {
       for (const worker of workers) worker.shutdown();

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { Cards } from '../../activities/training/cards.ts';
-import { findCards } from '../../workers/graphics-cards.ts';
+import { Cards } from '../../activities/caffe/run-caffe.ts';
+import { findCards } from '../../workers/gpus.ts';
 
 let folder: string;
 

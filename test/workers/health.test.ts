@@ -1,7 +1,6 @@
 /** What a worker answers when asked for its health. */
 import { afterEach, expect, test } from 'vitest';
-import { type Health, serveHealth, type Watched } from '../../workers/health.ts';
-import { formatAddress, parseListenAddress } from '../../workers/listen-address.ts';
+import { formatAddress, type Health, parseListenAddress, serveHealth, type Watched } from '../../workers/health.ts';
 
 type State = ReturnType<Watched['workers'][number]['getState']>;
 

@@ -2,8 +2,9 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { cpuActivities, transferActivities } from '../../workers/cpu.ts';
-import { gpuActivities } from '../../workers/gpu.ts';
+import { createDownloadActivities } from '../../activities/download/index.ts';
+import { createTrainingActivities } from '../../activities/training/index.ts';
+import { cpuActivities } from '../../workers/cpu-activities.ts';
 import { type TestServices, testServices } from '../support/services.ts';
 
 type Activity = (args: unknown) => Promise<unknown>;
@@ -16,8 +17,8 @@ afterAll(() => services.close());
 
 test.each([
   ['cpu', cpuActivities],
-  ['download', transferActivities],
-  ['gpu', gpuActivities],
+  ['download', createDownloadActivities],
+  ['gpu', createTrainingActivities],
 ])('each activity of the queue of a %s worker beats from its first moment', async (_, activitiesOf) => {
   const activities = Object.entries(activitiesOf(services) as Record<string, Activity>);
   expect(activities.length).toBeGreaterThan(1);

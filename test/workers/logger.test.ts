@@ -2,8 +2,8 @@
 import { Context } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
-import { noteWhose } from '../../activities/whose.ts';
-import { createLogger, temporalLogger } from '../../workers/logger.ts';
+import { noteWhose } from '../../activities/metrics.ts';
+import { createLogger, temporalLogger } from '../../workers/telemetry.ts';
 
 function logger() {
   const lines: object[] = [];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
 import { READY_LINE } from '../../workers/roles.ts';
 import { retinopathy } from '../support/command.ts';
 
@@ -34,7 +34,7 @@ const CASES: [name: string, env: () => NodeJS.ProcessEnv, line: RegExp][] = [
   [
     'a store below a file',
     () => ({ RETINOPATHY_STORE: `file:${folder}/file/store` }),
-    /^Expected the store file:.*\/file\/store to be a folder that can be written, got ENOTDIR$/,
+    /^Expected the store file:.*\/file\/store to be a folder that can be written, got ENOTDIR: a part of the path is a file: name another place$/,
   ],
   [
     'a service that does not answer',

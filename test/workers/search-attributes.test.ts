@@ -2,8 +2,8 @@
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { wantsSearchAttributes } from '../../activities/run/searchable.ts';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
+import { wantsSearchAttributes } from '../../activities/run/index.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
 import { needSearchAttributes } from '../../workers/search-attributes.ts';
 
 let environment: TestWorkflowEnvironment;

@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Reason } from '../../workers/departure.ts';
-import { InstanceMetadata } from '../../workers/instance-metadata.ts';
+import type { Reason } from '../../workers/graceful-shutdown.ts';
 import { readNotice, watchesSpot, watchSpotNotices } from '../../workers/spot-notice.ts';
 import { eventually } from '../support/command.ts';
 import { type FakeMetadata, spotNotice, startFakeMetadata } from '../support/instance-metadata.ts';
@@ -31,7 +30,7 @@ afterEach(async () => {
 
 function watch(env: NodeJS.ProcessEnv = { AWS_EC2_METADATA_SERVICE_ENDPOINT: fake.url }): void {
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line).msg) });
-  stops.push(watchSpotNotices(env, log, reason => reasons.push(reason), 20).stop);
+  stops.push(watchSpotNotices(env, log, reason => reasons.push(reason), 20));
 }
 
 const questions = (status: number) =>
@@ -57,35 +56,8 @@ test('the service of the tests is one that the client of AWS can use', async () 
   expect(tokens()).toEqual(['PUT /latest/api/token 200']);
 });
 
-describe('tokens', () => {
-  test('one is used until it is refused; then another is asked for', async () => {
-    const metadata = new InstanceMetadata(fake.url);
-    fake.data.set('instance-life-cycle', 'spot');
-    expect(await metadata.get('instance-life-cycle')).toBe('spot');
-    expect(await metadata.get(ACTION)).toBeUndefined();
-    expect(tokens()).toHaveLength(1);
-    fake.forgetTokens();
-    expect(await metadata.get('instance-life-cycle')).toBe('spot');
-    expect(questions(401)).toHaveLength(1);
-    expect(tokens()).toHaveLength(2);
-  });
-
-  test('one is renewed before its end', async () => {
-    const metadata = new InstanceMetadata(fake.url, 1);
-    const renewed = eventually('a second token', 10, async () => {
-      await metadata.get(ACTION);
-      return tokens().length >= 2;
-    });
-    await renewed;
-    expect(questions(401)).toEqual([]);
-  });
-
-  test('without one there is no answer, and a life beyond six hours is refused', async () => {
-    expect((await fetch(`${fake.url}/latest/meta-data/${ACTION}`)).status).toBe(401);
-    await expect(new InstanceMetadata(fake.url, 21_601).get(ACTION)).rejects.toThrow(
-      /^Expected a token from .*HTTP 400/,
-    );
-  });
+test('the service answers nothing without a token', async () => {
+  expect((await fetch(`${fake.url}/latest/meta-data/${ACTION}`)).status).toBe(401);
 });
 
 describe('notices', () => {
@@ -96,9 +68,8 @@ describe('notices', () => {
     const notice = spotNotice(120);
     fake.data.set(ACTION, notice);
     await eventually('the notice', 5, () => reasons.length > 0);
-    expect(reasons).toEqual([
-      { why: 'Spot notice: terminate', word: 'SPOT_NOTICE', by: Date.parse(JSON.parse(notice).time) },
-    ]);
+    const end = Date.parse(JSON.parse(notice).time);
+    expect(reasons).toEqual([{ why: 'Spot notice: terminate', by: end - 20_000 }]);
     const asked = fake.asked.length;
     // Two more questions of another client: time enough for one of the watch.
     for (let i = 0; i < 2; i++) await new Promise(resolve => setTimeout(resolve, 25));
@@ -120,6 +91,14 @@ describe('notices', () => {
     expect(readNotice(spotNotice(120, 'hibernate'))).toMatchObject({ why: 'Spot notice: hibernate', by: 0 });
     for (const text of ['', 'null', '{}', '<html>', '{"action":"stop","time":"soon"}'])
       expect(readNotice(text).by).toBe(0);
+  });
+
+  test('a notice is heard by a machine that was stopped in between, whose tokens are worthless', async () => {
+    watch();
+    await eventually('the first questions', 5, () => questions(404).length >= 2);
+    fake.forgetTokens();
+    fake.data.set(ACTION, spotNotice(120));
+    await eventually('the notice', 5, () => reasons.length > 0);
   });
 
   test('a service that falls silent is reported once, and asked on', async () => {

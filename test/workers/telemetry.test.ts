@@ -1,6 +1,6 @@
 /** A real run, watched from outside: what its workers measure, log and answer, and that no secret is in it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MEASURES } from '../../activities/measures.ts';
+import { MEASURES } from '../../activities/metrics.ts';
 import { READY_LINE } from '../../workers/roles.ts';
 import { TINY } from '../support/tiny.ts';
 import { startWatched, type Watched, type WatchedWorker } from '../support/watched.ts';

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { type FinishedSegment, readSegment } from '../../activities/training/segment-record.ts';
-import { findTemporalCli } from '../../bootstrap/temporal-cli.ts';
-import { type Embedded, startEmbedded } from '../../cli/embedded.ts';
-import { type OutFolder, openOutFolder } from '../../cli/out-folder.ts';
-import { choosePort } from '../../cli/ports.ts';
+import { type FinishedSegment, readSegment } from '../../activities/training/segment-manifest.ts';
+import { type Embedded, startEmbedded } from '../../cli/local/local-cluster.ts';
+import { choosePort } from '../../cli/local/ports.ts';
+import { type OutFolder, openOutFolder } from '../../cli/local/run-dir.ts';
 import type { PipelineInput } from '../../config/input.ts';
+import { findTemporalCli } from '../../lib/tools/temporal-cli.ts';
 import { createFileStore } from '../../storage/file.ts';
 import type { ArtifactStore } from '../../storage/store.ts';
 import { READY_LINE } from '../../workers/roles.ts';
@@ -78,6 +78,7 @@ export async function startWorld(patients: number): Promise<World> {
       const scratch = join(folder, name);
       const command = retinopathy(['worker', 'gpu', ...args], {
         ...{ TEMPORAL_ADDRESS: embedded.address, RETINOPATHY_STORE: storeUrl, RETINOPATHY_SCRATCH: scratch },
+        RETINOPATHY_FILES: folder,
         ...{ RETINOPATHY_INSTANCE: name, RETINOPATHY_SLOTS: '1', AWS_EC2_METADATA_DISABLED: 'true' },
         ...env,
       });
